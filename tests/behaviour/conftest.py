@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,3 +22,13 @@ def folder(tmp_path: Path) -> Folder:
 def project(tmp_path: Path) -> Project:
     """A fresh folder for plans."""
     return Project(tmp_path / "project")
+
+
+@pytest.fixture
+def other_disk() -> Iterator[Path]:
+    """A folder on another file system than temporary folders."""
+    folder = Path("/dev/shm")
+    if not folder.is_dir() or os.stat(folder).st_dev == os.stat("/tmp").st_dev:
+        pytest.skip("there is no other file system")
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        yield Path(made)

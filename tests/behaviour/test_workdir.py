@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from project import Project, wait_until
+from treadle.state.store import Store
 
 LIST = "find . -type l -printf '%P\\n' -o -type f -printf '%P\\n' | sort"
 """A command that lists the files and links in the folder that it runs in."""
@@ -470,14 +469,31 @@ def test_outputs_may_lie_in_each_other(project: Project) -> None:
     assert not (project.folder / ".treadle/replaced").exists()
 
 
-@pytest.mark.parametrize("link", ["", "/a", "/.old", "/.beside"])
+def kill_one(project: Project) -> None:
+    """Kill a run while its action runs."""
+    write(project, "b: {sh: 'touch began; exec tail -f /dev/null', out: began}")
+    run = project.start("run", "b")
+    wait_until((project.folder / "began").exists)
+    run.send_signal(signal.SIGKILL)
+    run.communicate()
+
+
+def killed_run(project: Project) -> str:
+    """Return the id of the run that was killed."""
+    store = Store(str(project.folder))
+    store.load()
+    ((run, _),) = store.killed_runs()
+    return run
+
+
+@pytest.mark.parametrize("link", ["", "/a", "/.old", "/.beside", "/.old/RUN", "/.beside/RUN", "/.old/RUN/a"])
 def test_links_in_the_place_of_its_folders_lead_nowhere(project: Project, link: str) -> None:
     """W2: what a checkout has brought."""
     wait = "touch ${root}/began; test -e ${root}/go || exec tail -f /dev/null"
     write(project, f"a: {{sh: 'cp i d/x; {wait}', in: i, out: d/, workdir: {{fresh: copy}}}}")
     project.write("i", "1")
     victim = project.folder.parent / "victim"
-    names = ("a", ".old/a/d/x", ".beside/a", "x") if link != "" else ("a/b", ".old/a/d/x", ".beside/a", "x")
+    names = ("a", "d/x", ".old/a/d/x", ".beside/a", "x") if link != "" else ("a/b", ".old/a/d/x", ".beside/a", "x")
     for name in names:
         (victim / name).parent.mkdir(parents=True, exist_ok=True)
         (victim / name).write_text("mine")
@@ -485,12 +501,14 @@ def test_links_in_the_place_of_its_folders_lead_nowhere(project: Project, link: 
     wait_until((project.folder / "began").exists)
     run.send_signal(signal.SIGKILL)
     run.communicate()
-    place = project.folder / f"{WORK}{link}"
+    place = project.folder / f"{WORK}{link.replace('RUN', killed_run(project))}"
+    place.parent.mkdir(parents=True, exist_ok=True)
     if place.exists():
         place.rename(project.folder / "away")
     place.symlink_to(victim)
     project.write("go", "")
-    for text in ("1", "2"):
+    # the second one moves a folder away
+    for text in ("1", "2", "3"):
         project.write("i", text)
         assert project.treadle("run").code == 0
         assert project.read("d/x") == text
@@ -564,15 +582,6 @@ def test_an_input_in_an_output_folder_is_refused(project: Project) -> None:
     assert project.read("d/x") == "x"
 
 
-@pytest.fixture
-def other_disk() -> Iterator[Path]:
-    folder = Path("/dev/shm")
-    if not folder.is_dir() or os.stat(folder).st_dev == os.stat("/tmp").st_dev:
-        pytest.skip("there is no other file system")
-    with tempfile.TemporaryDirectory(dir=folder) as made:
-        yield Path(made)
-
-
 def test_outputs_on_another_file_system_are_copied_beside_their_places(project: Project, other_disk: Path) -> None:
     """W2."""
     (project.folder / "o").symlink_to(other_disk)
@@ -590,18 +599,186 @@ def test_outputs_on_another_file_system_are_copied_beside_their_places(project: 
         assert sorted(os.listdir(other_disk)) == ["d", "f", "l"]
         assert project.run() == []
     assert not any((project.folder / WORK / ".beside").iterdir())
+    assert not any((project.folder / WORK / ".old").rglob("*"))
     # what a kill has left beside them goes with the next run, a folder that was moved away is not lost
     (other_disk / ".f.00.treadle-new").write_text("half")
     (other_disk / ".d.00.treadle-old").mkdir()
     (other_disk / ".d.00.treadle-old/x").write_text("old")
     texts = [f"{project.folder}/o/{name}" for name in (".f.00.treadle-new", "f", ".d.00.treadle-old", "d")]
-    (project.folder / WORK / ".beside/a").write_bytes(b"".join(os.fsencode(text) + b"\0" for text in texts))
-    write(project, "b: {sh: 'touch began; exec tail -f /dev/null', out: began}")
-    run = project.start("run", "b")
-    wait_until((project.folder / "began").exists)
-    run.send_signal(signal.SIGKILL)
-    run.communicate()
+    kill_one(project)
+    project.write(f"{WORK}/.beside/{killed_run(project)}/a", "".join(f"{text}\0" for text in texts))
     write(project, "c: {run: touch p, out: p}")
     assert project.treadle("run", "c").code == 0
     assert sorted(os.listdir(other_disk)) == ["d", "f", "l"]
     assert project.read(".treadle/replaced/a/o/d/x") == "old"
+
+
+BROUGHT = {
+    "a folder that was moved away": (".old/a/d/x", "theirs"),
+    "such a folder behind a link": (".old/a", None),
+    "such a folder of a run": (".old/0123456789abcdef/a", None),
+    "a copy beside a place": (".beside/a", "V/copy.treadle-new\0V/copy\0"),
+    "a copy of a run": (".beside/0123456789abcdef/a", "V/copy.treadle-new\0V/copy\0"),
+    "a folder beside a place": (".beside/a", "V/d.treadle-old\0P/d\0"),
+    "a link beside a place": (".beside/a", "V/l.treadle-old\0P/d\0"),
+}
+
+
+@pytest.mark.parametrize("case", BROUGHT)
+def test_what_a_checkout_brings_is_nothing_that_a_killed_run_has_left(project: Project, case: str) -> None:
+    """W2: a run tidies up what the run before it says of itself, and believes no file that was there before."""
+    path, text = BROUGHT[case]
+    victim = project.folder.parent / "victim"
+    (victim / "d.treadle-old").mkdir(parents=True)
+    (victim / "l.treadle-old").symlink_to("d")
+    files = ("copy.treadle-new", "d.treadle-old/x", "d/x")
+    for name in files:
+        (victim / name).parent.mkdir(exist_ok=True)
+        (victim / name).write_text("mine")
+    if text is None:
+        (project.folder / WORK / path).parent.mkdir(parents=True)
+        (project.folder / WORK / path).symlink_to(victim)
+    else:
+        project.write(f"{WORK}/{path}", text.replace("V/", f"{victim}/").replace("P/", f"{project.folder}/"))
+    kill_one(project)
+    write(project, "a: {sh: 'cp i d/x', in: i, out: d/, workdir: {fresh: copy}}")
+    for content in ("1", "2", "3"):
+        project.write("i", content)
+        assert project.treadle("run").code == 0
+        assert project.read("d/x") == content
+    assert [(victim / name).read_text() for name in files] == ["mine"] * len(files)
+    assert sorted(os.listdir(victim)) == ["copy.treadle-new", "d", "d.treadle-old", "l.treadle-old"]
+
+
+NESTED = {
+    "a folder": ("[d/, d/e/]", "d/e/x", "d/e/y"),
+    "a deeper folder": ("[d/, d/e/f/]", "d/e/f/x", "d/e/f/y"),
+    "a file": ("[d/, d/e/x]", "d/e/x", "d/e/y"),
+    "a folder and a file": ("[d/, d/e/, d/e/x]", "d/e/x", "d/e/y"),
+    "a file that the folder does not count": ("[{path: d/, exclude: [e/x]}, d/e/x]", "d/e/x", "d/e/y"),
+}
+
+
+@pytest.mark.parametrize("mine", ["d/mine", "d/e/mine", "d/e/f/mine"])
+@pytest.mark.parametrize("case", NESTED)
+def test_outputs_in_each_other_are_all_there_beside_files_of_a_user(project: Project, case: str, mine: str) -> None:
+    """W2."""
+    out, same, other = NESTED[case]
+    write(
+        project,
+        f"a: {{sh: 'mkdir -p d/e/f; echo same > {same}; cp i {other}', in: i, out: {out}, workdir: {{fresh: copy}}}}",
+    )
+    for text in ("1", "2", "3"):
+        project.write("i", text)
+        done = project.treadle("run")
+        assert (done.code, project.read(same), project.read(other)) == (0, "same\n", text), done.text
+        project.write(mine, "mine")
+    assert project.read(mine) == "mine"
+    assert not (project.folder / ".treadle/replaced").exists()
+
+
+def test_what_exclude_leaves_out_of_an_output_folder_stays_and_is_not_taken(project: Project) -> None:
+    """W2: what a user has there stays as it is; what the attempt makes of it is none of the output."""
+    write(
+        project,
+        "a: {sh: 'mkdir d/cache; for n in x x.tmp CNAME cache/y; do cp i d/$n; done', in: i,"
+        " out: {path: d/, exclude: ['*.tmp', CNAME, cache/]}, workdir: {fresh: copy}}",
+    )
+    for text in ("1", "2"):
+        project.write("i", text)
+        assert project.treadle("run").code == 0
+        assert os.listdir(project.folder / "d") == ["x"]
+    project.write("d/CNAME", "mine")
+    project.write("d/cache/z", "mine")
+    for text in ("3", "4"):
+        project.write("i", text)
+        assert project.treadle("run").code == 0
+        assert [project.read(f"d/{name}") for name in ("x", "CNAME", "cache/z")] == [text, "mine", "mine"]
+        assert sorted(os.listdir(project.folder / "d")) == ["CNAME", "cache", "x"]
+        assert project.run() == []
+    assert not (project.folder / ".treadle/replaced").exists()
+
+
+def test_a_file_that_comes_to_an_output_folder_in_the_first_run_is_none_of_ours(project: Project) -> None:
+    """W2: the next run would remove it."""
+    project.write("a", "1")
+    (project.folder / "d").mkdir()
+    write(
+        project,
+        "a: {sh: 'touch ${root}/began; while test ! -e ${root}/go; do :; done; cp a d/x', in: a, out: d/, workdir: {fresh: copy}}",
+    )
+    run = project.start("run")
+    wait_until((project.folder / "began").exists)
+    project.write("d/mine", "mine")
+    project.write("go", "")
+    assert run.wait(60) == 0
+    run.communicate()
+    project.write("a", "2")
+    assert project.treadle("run").code == 0
+    assert (project.read("d/x"), project.read("d/mine")) == ("2", "mine")
+
+
+BEHIND = {
+    "a file": ("rmdir d; ln -s ${root}/src d", "d/x"),
+    "a folder": ("rm -r d; ln -s ${root}/src d", "d/q/"),
+    "a file in an output folder": ("rmdir d/e; ln -s ${root}/src d/e", "[d/, d/e/x]"),
+    "its folder": ("mv ../a ../b; ln -s ${root}/src ../a", "x"),
+}
+
+
+@pytest.mark.parametrize("case", BEHIND)
+def test_a_file_that_its_folder_only_links_to_is_no_output(project: Project, case: str) -> None:
+    """W2: to rename it would take it from the user."""
+    script, out = BEHIND[case]
+    project.write("src/x", "mine")
+    project.write("src/q/z", "mine")
+    write(project, f"a: {{sh: '{script}', out: {out}, workdir: fresh}}")
+    done = project.treadle("run")
+    assert (done.code, "is behind a link that leads out of its folder" in done.text) == (1, True), done.text
+    assert (project.read("src/x"), project.read("src/q/z")) == ("mine", "mine")
+
+
+def test_links_in_a_folder_that_an_output_leads_to_are_left(project: Project) -> None:
+    """W2."""
+    (project.folder / "src").mkdir()
+    text = str(project.folder / WORK / "a/i")
+    (project.folder / "src/l").symlink_to(text)
+    write(project, "a: {sh: 'rmdir d; ln -s ${root}/src d', out: d/, workdir: fresh}")
+    assert project.treadle("run").code == 0
+    assert os.readlink(project.folder / "src/l") == text
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "\u4e2d" * 85, "\u00e4" * 127])
+def test_a_name_may_be_as_long_as_it_can_be_on_another_file_system(
+    project: Project, other_disk: Path, name: str
+) -> None:
+    """W2: a file system counts bytes."""
+    (project.folder / "o").symlink_to(other_disk)
+    write(project, f"a: {{sh: 'cp i o/{name}', in: i, out: o/{name}, workdir: {{fresh: copy}}}}")
+    for text in ("1", "2"):
+        project.write("i", text)
+        assert project.treadle("run").code == 0
+        assert (os.listdir(other_disk), project.read(f"o/{name}")) == ([name], text)
+
+
+@pytest.mark.parametrize("mine", [True, False])
+def test_an_output_that_can_only_be_put_there_in_part_is_not_put_there(
+    project: Project, other_disk: Path, mine: bool
+) -> None:
+    """W2: what is there of it would be taken for files of the user."""
+    (project.folder / "o").symlink_to(other_disk)
+    if mine:
+        project.write("o/d/mine", "mine")
+    write(
+        project,
+        "a: {sh: 'cp i o/d/a; test $(cat i) = 2 || mkfifo o/d/p', in: i, out: o/d/, workdir: {fresh: copy}}",
+    )
+    for text, code in (("1", 1), ("2", 0), ("3", 1)):
+        project.write("i", text)
+        done = project.treadle("run")
+        assert done.code == code, done.text
+        assert "None" not in done.text
+        assert ("named pipe" in done.text) == bool(code)
+        found = sorted(str(one.relative_to(other_disk)) for one in other_disk.rglob("*") if one.is_file())
+        old = ["d/a"] if text == "2" or (text == "3" and not mine) else []
+        assert found == old + (["d/mine"] if mine else [])

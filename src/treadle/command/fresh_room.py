@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from treadle.content.digests import ABSENT, FOLDER, LINK, SAME, SUCCESS, walk_tree
 from treadle.content.trust import STATE_FOLDER
-from treadle.core.paths import holds
+from treadle.core.paths import holds, shortened
 from treadle.core.patterns import exclusion
 from treadle.errors import TreadleError
 from treadle.state import own_files
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from .fingerprinting import ActionInputs
 
 _OLD, _BESIDE = ".old", ".beside"
-"""In the folder of these folders: output folders that were moved away for new ones, and which paths lie beside the
-places of outputs. No encoded name of an action begins with a dot."""
+"""In the folder of these folders, each with a folder for each run: output folders that were moved away for new
+ones, and paths that lie beside the places of outputs. No encoded name of an action begins with a dot. What a
+checkout brings names no run that was killed here, so it is never taken for what such a run has left."""
 
 
 def folder_of(root: str, label: str, uid: str) -> str:
@@ -56,9 +57,10 @@ class FreshRoom(Room):
     """The room of an action with a folder of its own: what is in the place of outputs stays there until its end.
 
     :param folder: its folder
+    :param run: the id of the run
     """
 
-    def __init__(self, command: Command, ownership: Ownership, key: str, folder: str) -> None:
+    def __init__(self, command: Command, ownership: Ownership, key: str, folder: str, run: str) -> None:
         super().__init__(command, ownership, key)
         self.folder = folder
         self.is_there = False
@@ -69,7 +71,9 @@ class FreshRoom(Room):
         """Output folders that were moved away: where to, their path, the names in them with their identities."""
         self._has_intent = False
         """Whether something was put down of what lies beside the places of outputs."""
-        self._intent = os.path.join(os.path.dirname(folder), _BESIDE, os.path.basename(folder))
+        self._old = os.path.join(_OLD, run, os.path.basename(folder))
+        self._intent = os.path.join(os.path.dirname(folder), _BESIDE, run, os.path.basename(folder))
+        self._run = run
 
     @property
     def state(self) -> str:
@@ -219,6 +223,8 @@ class FreshRoom(Room):
         :param aside: for what is in the place of an output and is not ours
         :raises TreadleError: something cannot be put into its place
         """
+        for output in self.command.made:
+            self._refuse_elsewhere(output)
         try:
             # what lies in an output folder goes with it
             for output in sorted(self.command.made, key=lambda path: (path[-1] != "/", path)):
@@ -230,6 +236,17 @@ class FreshRoom(Room):
             if self._has_intent:
                 self._has_intent = False
                 _unlink(self._intent)
+                _remove_empty(os.path.dirname(self._intent))
+
+    def _refuse_elsewhere(self, output: str) -> None:
+        """Refuse an output that its folder only links to: it may be a file of the user."""
+        folder = os.path.join(os.path.realpath(self.state), NAME, os.path.basename(self.folder))
+        above = os.path.dirname(os.path.join(self.folder, output.rstrip("/")))
+        if not f"{os.path.realpath(above)}/".startswith(f"{folder}/"):
+            raise TreadleError(
+                f"its output {output} is behind a link that leads out of its folder",
+                hint="make the output itself a link, or write to a real folder",
+            )
 
     def _take(self, output: str, aside: str) -> None:
         try:
@@ -241,11 +258,12 @@ class FreshRoom(Room):
         except OSError as error:
             full = os.path.join(self.root, output)
             raise TreadleError(
-                f"no room for the output {output}: {error.strerror}",
-                facts=(f"in the way: {error.filename}",),
+                f"no room for the output {output}: {error.strerror or error}",
+                facts=(f"in the way: {error.filename}",) if error.filename else (),
                 hint=hint_of(error, full),
             ) from error
-        self.taken.append(output)
+        if output not in self.taken:
+            self.taken.append(output)
 
     def _commit_file(self, output: str, aside: str) -> None:
         new, full = os.path.join(self.folder, output), os.path.join(self.root, output)
@@ -263,6 +281,7 @@ class FreshRoom(Room):
         new, full = os.path.join(self.folder, output.rstrip("/")), os.path.join(self.root, output.rstrip("/"))
         if lstat(new) is None:
             return
+        self._leave_out(output)
         status = lstat(full)
         if status is not None and stat.S_ISLNK(status.st_mode) and self._link_verdict(output, full) == OURS:
             os.unlink(full)
@@ -276,8 +295,11 @@ class FreshRoom(Room):
         if names is not None and self._exchange(new, full, output, names):
             self._before[output] = set()
             return
-        # something in it stays: file by file, as it would be written
+        # something in it stays: file by file, as it would be written; what is put there goes if the rest cannot be
+        self.taken.append(output)
         self._make_folder(output, aside)
+        # also what came to it in the meantime is none of ours
+        self._before[output] = self._names_that_stay(output)
         if os.path.islink(new):
             if not _is_empty(full):
                 raise FileExistsError(17, "files that no run has made are there", full)
@@ -286,6 +308,18 @@ class FreshRoom(Room):
             self._put(new, full)
             return
         self._merge(output, aside)
+
+    def _leave_out(self, output: str) -> None:
+        """Remove from a new output folder what `exclude` leaves out: it is none of the output, so it goes."""
+        full = os.path.join(self.folder, output.rstrip("/"))
+        if output not in self.command.exclude or os.path.islink(full):
+            return
+        kept = {name for name, _ in names_in(self.folder, output, self.command.exclude)}
+        own = [one for one in self.command.made if one != output and holds(output, one)]
+        for name, _ in reversed(list(names_in(self.folder, output))):
+            if name not in kept and not any(holds(one, name) for one in own):
+                path = os.path.join(self.folder, name)
+                _remove_empty(path.rstrip("/")) if name.endswith("/") else _unlink(path)
 
     def _names_if_ours(self, output: str) -> dict[str, tuple[int, ...]] | None:
         """Return the names in an output folder with their identities, if all of it is ours; else None."""
@@ -302,9 +336,11 @@ class FreshRoom(Room):
 
     def _exchange(self, new: str, full: str, output: str, names: dict[str, tuple[int, ...]]) -> bool:
         """Move an output folder away, and the new one to its place; return False where it cannot be moved."""
-        own_files.make_folder(self.state, f"{NAME}/{_OLD}/{os.path.basename(self.folder)}")
-        folder = os.path.join(self.state, NAME, _OLD, os.path.basename(self.folder))
+        folder = own_files.make_folder(self.state, f"{NAME}/{self._old}")
         old = os.path.join(folder, output.rstrip("/"))
+        if os.path.lexists(old):
+            # of an attempt before, and could not be removed
+            return False
         os.makedirs(os.path.dirname(old), exist_ok=True)
         try:
             os.rename(full, old)
@@ -334,6 +370,9 @@ class FreshRoom(Room):
             path = f"{folder}{entry.name}"
             full = os.path.join(self.root, path)
             status = lstat(full)
+            if path in self.command.made or f"{path}/" in self.command.made:
+                # it has a turn of its own, with what is ours in its place
+                continue
             if status is None:
                 self._put(entry.path, full)
             elif entry.is_dir(follow_symlinks=False) and os.path.isdir(full) and not os.path.islink(full):
@@ -365,7 +404,7 @@ class FreshRoom(Room):
         beside = self._beside(full, "new")
         try:
             if os.path.isdir(new) and not os.path.islink(new):
-                shutil.copytree(new, beside, symlinks=True)
+                _copy_tree(new, beside)
             else:
                 shutil.copy2(new, beside, follow_symlinks=False)
             os.rename(beside, full)
@@ -377,8 +416,8 @@ class FreshRoom(Room):
         """Return a new name beside a path; it is put down first, so that the next run finds it after a kill."""
         folder, name = os.path.split(full)
         token = os.urandom(8).hex()
-        beside = os.path.join(folder, f".{name[:100]}.{token}.treadle-{kind}")
-        own_files.make_folder(self.state, f"{NAME}/{_BESIDE}")
+        beside = os.path.join(folder, f".{shortened(name)}.{token}.treadle-{kind}")
+        own_files.make_folder(self.state, f"{NAME}/{_BESIDE}/{self._run}")
         known = (own_files.read(self._intent) or b"") if self._has_intent else b""
         self._has_intent = True
         own_files.replace(self._intent, [known, os.fsencode(beside), b"\0", os.fsencode(full), b"\0"])
@@ -388,7 +427,7 @@ class FreshRoom(Room):
         """Have absolute links in an output that lead into its folder lead to the same place in the root."""
         top = f"{self.folder}/"
         paths = [output]
-        if output.endswith("/"):
+        if output.endswith("/") and not os.path.islink(os.path.join(self.folder, output.rstrip("/"))):
             paths += [name for name, status in names_in(self.folder, output) if stat.S_ISLNK(status.st_mode)]
         for path in paths:
             full = os.path.join(self.folder, path.rstrip("/"))
@@ -418,23 +457,26 @@ class FreshRoom(Room):
             return shown(self.root, self.folder)
         self.is_there = False
         _remove(self.folder)
+        old = os.path.join(self.state, NAME, self._old)
         if not os.path.islink(os.path.join(self.state, NAME, _OLD)):
-            _remove_empty_tree(os.path.join(self.state, NAME, _OLD, os.path.basename(self.folder)))
+            _remove_empty_tree(old)
+            _remove_empty(os.path.dirname(old))
         return ""
 
 
-def tidy(state: str) -> list[str]:
-    """Tidy up after runs that were killed while outputs were renamed; return what was moved aside.
+def tidy(state: str, run: str) -> list[str]:
+    """Tidy up after a run that was killed while outputs were renamed; return what was moved aside.
 
     Copies beside the places of outputs are removed. Output folders that were moved away are moved to `replaced`:
     what came to them in the meantime cannot be told from what was ours.
 
     :param state: the state folder
+    :param run: the id of that run
     """
     moved: list[str] = []
     top = os.path.join(state, NAME)
-    for name in _own_names(top, _BESIDE):
-        intent = os.path.join(top, _BESIDE, name)
+    for name in _own_names(top, _BESIDE, run):
+        intent = os.path.join(top, _BESIDE, run, name)
         texts = (own_files.read(intent) or b"").split(b"\0")
         for beside, full in zip(texts[::2], texts[1::2], strict=False):
             path, place = os.fsdecode(beside), os.path.relpath(os.fsdecode(full), os.path.dirname(state))
@@ -443,20 +485,24 @@ def tidy(state: str) -> list[str]:
             elif path.endswith(".treadle-old") and not place.startswith("../"):
                 moved += _rescue_tree(path, place, os.path.join(state, "replaced", name))
         _unlink(intent)
-    for name in _own_names(top, _OLD):
-        old = os.path.join(top, _OLD, name)
+    for name in _own_names(top, _OLD, run):
+        old = os.path.join(top, _OLD, run, name)
         moved += _rescue_tree(old, "", os.path.join(state, "replaced", name))
+    for kind in (_BESIDE, _OLD):
+        _remove_empty(os.path.join(top, kind, run))
     return moved
 
 
-def _own_names(top: str, name: str) -> Collection[str]:
+def _own_names(top: str, kind: str, run: str) -> Collection[str]:
     """Return the names in a folder of ours; a checkout may have brought links, which lead to what is not ours."""
-    folder = os.path.join(top, name)
-    return () if os.path.islink(top) or os.path.islink(folder) else _names(folder)
+    folder = os.path.join(top, kind, run)
+    return () if any(map(os.path.islink, (top, os.path.dirname(folder), folder))) else _names(folder)
 
 
 def _rescue_tree(old: str, place: str, aside: str) -> list[str]:
-    found = []
+    found: list[str] = []
+    if os.path.islink(old):
+        return found
     for path, status in list(names_in(os.path.dirname(old), f"{os.path.basename(old)}/")):
         name = os.path.join(place, path.partition("/")[2])
         if not stat.S_ISDIR(status.st_mode):
@@ -511,10 +557,7 @@ def _folders_in(folder: str) -> Iterator[tuple[str, os.stat_result]]:
 
 def _remove_empty_tree(folder: str) -> None:
     for path, _ in reversed(list(_folders_in(folder))):
-        try:
-            os.rmdir(path)
-        except OSError:
-            continue
+        _remove_empty(path)
 
 
 def _names(folder: str) -> Collection[str]:
@@ -522,6 +565,30 @@ def _names(folder: str) -> Collection[str]:
         return os.listdir(folder)
     except OSError:
         return ()
+
+
+def _copy_tree(folder: str, place: str) -> None:
+    """Copy a folder with its links; of what cannot be copied the first error is raised as it is."""
+    errors: list[OSError] = []
+
+    def copy(source: str, target: str) -> None:
+        try:
+            shutil.copy2(source, target, follow_symlinks=False)
+        except OSError as error:
+            errors.append(error)
+            raise
+
+    try:
+        shutil.copytree(folder, place, symlinks=True, copy_function=copy)
+    except shutil.Error as error:
+        raise (errors or [error])[0] from error
+
+
+def _remove_empty(folder: str) -> None:
+    try:
+        os.rmdir(folder)
+    except OSError:
+        return
 
 
 def _is_empty(folder: str) -> bool:

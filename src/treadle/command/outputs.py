@@ -344,8 +344,11 @@ class Room:
                 f"{path} cannot be removed or moved aside: {error}",
                 hint="a previous run has left it in an output folder, where the next run would find it",
             )
-        # a folder that is ours stays ours if others have put files into it
-        self._before[output] = {
+        self._before[output] = self._names_that_stay(output)
+
+    def _names_that_stay(self, output: str) -> set[str]:
+        """Return what in an output folder is not ours; a folder of ours stays so, whatever is in it."""
+        return {
             name
             for name, status in names_in(self.root, output, self.command.exclude)
             if name[-1] != "/" or self._name_verdict(output, name, status, is_sure=True) not in (OURS, LEFT)

@@ -98,7 +98,8 @@ def acquire_state(
         if os.path.isdir(os.path.join(store.folder, "work")):
             from .fresh_room import tidy
 
-            tidy(store.folder)
+            for left, _ in killed:
+                tidy(store.folder, left)
     for left, was_here in killed:
         if was_here:
             alive = process_marks.end_marked(f"{left}/")
@@ -795,7 +796,7 @@ class CommandWalk(Walk):
         from .workdir import NAME
 
         job.folder = self.context.aside(job.uid, NAME)
-        return FreshRoom(job.command, self._ownership, owner.key, job.folder)
+        return FreshRoom(job.command, self._ownership, owner.key, job.folder, self.run_id)
 
     def _that_end_in_time(self, jobs: list[CommandJob], deadline: float) -> list[CommandJob]:
         """Return those that can end before a time; the others are left out, and end without a start."""

@@ -75,6 +75,11 @@ def folders_around(path: str) -> Iterator[str]:
         at = path.rfind("/", 0, at)
 
 
+def shortened(name: str) -> str:
+    """Return the beginning of a name, so that there is room for more behind it: a file system counts bytes."""
+    return name.encode("utf-8", "surrogateescape")[:100].decode("utf-8", "surrogateescape")
+
+
 def holds(tree: str, path: str) -> bool:
     """Return whether a path is a tree or is in it; a path that is no tree holds itself alone."""
     return tree == path or (tree.endswith("/") and (tree == "./" or path.startswith(tree)))
