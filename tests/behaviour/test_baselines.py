@@ -285,3 +285,127 @@ def test_wrong_baselines_are_refused_with_their_place(project: Project, text: st
     assert done.code == 2
     assert "treadle.yaml:4:" in done.text
     assert WRONG[text] in done.text
+
+
+NO_FILES = ("a pipe", "a link to a pipe", "a folder", "a link to a folder", "a link to itself")
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_a_baseline_that_is_no_file_differs_and_is_neither_waited_for_nor_replaced(
+    project: Project, kind: str
+) -> None:
+    """W5."""
+    project.write("in", "one")
+    place = project.folder / "tests"
+    place.mkdir()
+    target = place / ("real" if "link" in kind else "a")
+    if "pipe" in kind:
+        os.mkfifo(target)
+    elif "folder" in kind:
+        target.mkdir()
+    if "link" in kind:
+        (place / "a").symlink_to("a" if "itself" in kind else "real")
+    write(project, action())
+    assert "cannot be compared with its baseline tests/a" in failure(project.treadle("run"))
+    before = sorted(os.listdir(place))
+    done = project.treadle("accept", "a")
+    assert (done.code, "a: not accepted: tests/a cannot be written" in done.err) == (1, True), done.text
+    assert sorted(os.listdir(place)) == before
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("how", ["written", "replaced", "linked", "with its old times"])
+def test_an_output_that_was_altered_since_it_differed_is_not_accepted(
+    project: Project, mode: str, how: str
+) -> None:
+    """W5: what was made last is accepted, and not what lies there."""
+    project.write("in", "one")
+    write(project, action(MODES[mode]))
+    assert project.treadle("run").code == 1
+    folder = {"plain": ".treadle/failed/a/", "keep": ""}.get(mode, ".treadle/work/a/")
+    full = project.folder / folder / "o/a"
+    before = full.stat()
+    project.write("other", "two")
+    if how in ("replaced", "linked"):
+        full.unlink()
+    if how == "replaced":
+        (project.folder / "other").rename(full)
+    elif how == "linked":
+        full.symlink_to(project.folder / "other")
+    else:
+        full.write_text("two")
+    if how == "with its old times":
+        os.utime(full, ns=(before.st_atime_ns, before.st_mtime_ns))
+    done = project.treadle("accept", "a")
+    assert (done.code, "a: not accepted: its output o/a was altered since it ran" in done.err) == (1, True), (
+        done.text
+    )
+    assert not (project.folder / "tests").exists()
+
+
+@pytest.mark.parametrize("target", ["treadle.yaml", "more.yaml", "values.json", ".treadle/records", ".treadle/new"])
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_a_baseline_that_leads_to_the_plan_or_the_state_is_not_replaced(
+    project: Project, target: str, is_folder: bool
+) -> None:
+    """W5: neither can a plan name by its own name."""
+    project.write("in", "one")
+    project.write("more.yaml", "treadle: 1\nactions:\n  other: {run: 'true'}\n")
+    project.write("values.json", "{}")
+    place = project.folder / "tests"
+    if is_folder:
+        place.symlink_to(os.path.dirname(target) or ".")
+    else:
+        place.mkdir()
+        (place / os.path.basename(target)).symlink_to(project.folder / target)
+    name = os.path.basename(target)
+    write(project, f"a: {{run: cp in o/a, in: in, out: o/a, baseline: {{o/a: tests/{name}}}}}")
+    plan = project.folder / "treadle.yaml"
+    plan.write_text(f"include: [more.yaml]\nvars: {{v: {{file: values.json}}}}\n{plan.read_text()}")
+    done = project.treadle("run", "a")
+    if done.code == 2:
+        # the name is refused already
+        assert "the baseline" in done.err
+        return
+    path = project.folder / target
+    before = path.read_bytes() if path.exists() else None
+    done = project.treadle("accept", "a")
+    assert (done.code, "which is no baseline" in done.err) == (1, True), done.text
+    after = path.read_bytes() if path.exists() else None
+    assert after == before or target == ".treadle/records"
+    assert after != b"one"
+
+
+@pytest.mark.parametrize("mode", ["plain", "a folder", "copies"])
+@pytest.mark.parametrize("out", ["o/x/", "o/x/a"])
+def test_what_differs_on_another_file_system_is_accepted(
+    project: Project, other_disk: Path, mode: str, out: str
+) -> None:
+    """W5."""
+    (project.folder / "o").symlink_to(other_disk)
+    project.write("in", "one")
+    write(
+        project,
+        f"a: {{sh: 'cat in > o/x/a', in: in, out: {out}, baseline: {{o/x/a: tests/a}}{MODES[mode]}}}",
+    )
+    assert project.treadle("run").code == 1
+    assert not (other_disk / "x/a").exists()
+    assert project.treadle("accept", "a").code == 0
+    assert project.read("tests/a") == "one"
+    assert project.treadle("run").code == 0
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+def test_a_folder_in_the_place_of_the_copy_is_not_in_the_way(project: Project, is_link: bool) -> None:
+    """W5: what a checkout has brought."""
+    project.write("in", "one")
+    write(project, action())
+    assert project.treadle("run").code == 1
+    project.write("mine/x", "mine")
+    place = project.folder / ".treadle/accepting"
+    if is_link:
+        place.symlink_to(project.folder / "mine")
+    else:
+        project.write(".treadle/accepting/x", "theirs")
+    assert project.treadle("accept", "a").code == 0
+    assert (project.read("tests/a"), project.read("mine/x")) == ("one", "mine")

@@ -8,16 +8,18 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from errno import EINVAL
 from typing import TYPE_CHECKING
 
 from treadle.core import codes  # noqa: F401 - what judges a difference is loaded before the attempt
-from treadle.core.paths import holds
+from treadle.core.paths import holds, shortened
 from treadle.core.text import shell_join
 from treadle.core.wording import ACCEPT
 from treadle.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import IO
 
 _PIECE = 1 << 20
 
@@ -75,13 +77,22 @@ def is_same(one: str, other: str) -> bool:
 
     :raises OSError: one cannot be read
     """
-    with open(one, "rb") as mine, open(other, "rb") as its:
+    with _opened(one) as mine, _opened(other) as its:
         if os.fstat(mine.fileno()).st_size != os.fstat(its.fileno()).st_size:
             return False
         while piece := mine.read(_PIECE):
             if piece != its.read(_PIECE):
                 return False
         return not its.read(1)
+
+
+def _opened(path: str) -> IO[bytes]:
+    # a pipe is never waited for
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(EINVAL, "it is no regular file", path)
+    return open(fd, "rb")
 
 
 def how_to_accept(uid: str) -> str:
@@ -106,10 +117,8 @@ def replace(source: str, full: str, fresh: str) -> bool:
         before = os.stat(target)
     except FileNotFoundError:
         before = None
-    if before is not None and not stat.S_ISREG(before.st_mode):
-        raise OSError(0, "it is no regular file", full)
     if os.stat(folder).st_dev != os.stat(os.path.dirname(fresh)).st_dev:
-        fresh = os.path.join(folder, f".{name[:100]}.{os.urandom(8).hex()}.treadle-new")
+        fresh = os.path.join(folder, f".{shortened(name)}.{os.urandom(8).hex()}.treadle-new")
     if os.path.lexists(fresh):
         os.unlink(fresh)
     try:

@@ -476,15 +476,35 @@ class Room:
             if output.endswith("/") and is_folder:
                 stays += self._put_names_aside(output, folder)
             elif not is_folder:
-                stays.append(_move_or_remove(self.root, output.rstrip("/"), folder))
+                stays.append(self._move_or_remove(output.rstrip("/"), folder))
         return next(filter(None, stays), "")
 
     def _put_names_aside(self, output: str, folder: str) -> list[str]:
         before = self._before.get(output, set())
         names = [name for name, _ in names_in(self.root, output, self.command.exclude) if name not in before]
-        stays = [_move_or_remove(self.root, name, folder) for name in names if not name.endswith("/")]
+        stays = [self._move_or_remove(name, folder) for name in names if not name.endswith("/")]
         remove_empty_folders(self.root, names)
         return stays
+
+    def _move_or_remove(self, path: str, folder: str) -> str:
+        """Move a file, or remove it if it cannot be moved; return why it is still there, "" if it is gone."""
+        full, aside = os.path.join(self.root, path), os.path.join(folder, path)
+        state = os.path.dirname(os.path.dirname(folder))
+        try:
+            own_files.make_folder(state, os.path.relpath(os.path.dirname(aside), state))
+            try:
+                os.replace(full, aside)
+            except OSError as error:
+                if error.errno != EXDEV or path not in self.command.baseline:
+                    raise
+                # what differs may be accepted; anything else may be large, and is only for a look
+                move_across(full, aside)
+        except OSError:
+            try:
+                remove_file(full, path)
+            except OSError as error:
+                return f"{path} cannot be removed: {_text_of(error)}"
+        return ""
 
 
 class Sweep:
@@ -816,21 +836,6 @@ def move_across(full: str, aside: str) -> None:
     else:
         raise OSError(EXDEV, "a pipe, socket or device cannot be moved to another file system", full)
     os.unlink(full)
-
-
-def _move_or_remove(root: str, path: str, folder: str) -> str:
-    """Move a file, or remove it if it cannot be moved; return why it is still there, "" if it is gone."""
-    full, aside = os.path.join(root, path), os.path.join(folder, path)
-    state = os.path.dirname(os.path.dirname(folder))
-    try:
-        own_files.make_folder(state, os.path.relpath(os.path.dirname(aside), state))
-        os.replace(full, aside)
-    except OSError:
-        try:
-            remove_file(full, path)
-        except OSError as error:
-            return f"{path} cannot be removed: {_text_of(error)}"
-    return ""
 
 
 def remove_empty_folders(root: str, folders: Iterable[str]) -> None:

@@ -12,6 +12,7 @@ from treadle.command.discovered import owner_of
 from treadle.command.fingerprinting import Fingerprinter
 from treadle.command.fresh_room import folder_of
 from treadle.command.job import own_name
+from treadle.command.outputs import remove_tree
 from treadle.content.digests import describe_file
 from treadle.content.files import Files
 from treadle.core import wording
@@ -83,9 +84,14 @@ def _accept(plan: Project, store: Store, uid: str) -> Iterator[str]:
     if command.accept:
         yield from _run(plan.root, command, folder)
         return
-    for output in command.baseline:
-        _check(output, folder, plan.root, {} if has_failed else _known(store, entry))
+    known = None if has_failed else _known(store, entry)
+    for output, path in command.baseline.items():
+        _check(output, folder, plan.root, known, entry.last_run.ended_at if entry.last_run else 0)
+        _check_place(path, plan, store)
     fresh = os.path.join(store.folder, "accepting")
+    if os.path.isdir(fresh):
+        # no run makes a folder of this name; of one that a link leads to the link is removed
+        remove_tree(fresh)
     for output, path in command.baseline.items():
         try:
             if replace(os.path.join(folder, output), os.path.join(plan.root, path), fresh):
@@ -126,13 +132,32 @@ def _known(store: Store, entry: Entry) -> dict[str, str]:
     return {**store.manifests.read(record.owner.key), **elements}
 
 
-def _check(output: str, folder: str, root: str, known: dict[str, str]) -> None:
+def _check(output: str, folder: str, root: str, known: dict[str, str] | None, ended_at: int) -> None:
+    """Refuse an output that is gone, or not as its last run has left it.
+
+    :param known: what the last success has left; None after an attempt that differed, of which no content is known
+    :param ended_at: when the last run ended, in milliseconds since the epoch
+    """
     full = os.path.join(folder, output)
     where = "" if folder == root else f" in {os.path.relpath(folder, root)}"
     if not os.path.isfile(full):
         raise TreadleError(f"its output {output} is not there any more{where}; run it again")
-    if known and not os.path.islink(full) and known.get(output) != describe_file(full):
+    if known is None:
+        # whatever its bytes are now, nothing may have touched it since
+        is_altered = max(os.lstat(full).st_ctime_ns, os.stat(full).st_ctime_ns) // 1_000_000 > ended_at
+    else:
+        is_altered = not os.path.islink(full) and known.get(output) != describe_file(full)
+    if is_altered:
         raise TreadleError(f"its output {output} was altered since it ran; run it again")
+
+
+def _check_place(path: str, plan: Project, store: Store) -> None:
+    """Refuse a baseline that leads to the plan or into the state through a link: the plan names neither."""
+    full = os.path.realpath(os.path.join(plan.root, path))
+    read = (plan.file, *(file for file, _ in plan.included.values()), *plan.looks.read)
+    files = {os.path.realpath(os.path.join(plan.root, one)) for one in read}
+    if full in files or full.startswith(f"{os.path.realpath(store.folder)}/"):
+        raise TreadleError(f"its baseline {path} leads to {full}, which is no baseline")
 
 
 def _run(root: str, command: Command, folder: str) -> Iterator[str]:
