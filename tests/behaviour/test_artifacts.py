@@ -332,3 +332,46 @@ def test_list_shows_them(tmp_path: Path) -> None:
     project = made(tmp_path, 'artifacts: {"*.log": always}', "true")
     (action,) = json.loads(project.treadle("list", "--json").out)["actions"]
     assert action["artifacts"] == {"*.log": "always"}
+
+
+@pytest.mark.parametrize("script", ["ln f.x other", "chmod 600 f.x", "mv f.x y; mv y f.x", "touch -a f.x"])
+def test_a_file_that_was_not_written_stays_whatever_else_becomes_of_it(tmp_path: Path, script: str) -> None:
+    project = made(tmp_path, "artifacts: {'*.x': always}", f"{script}; touch g.x")
+    project.write("f.x", "mine")
+    assert project.treadle("run").code == 0
+    assert (kept(project), project.read("f.x")) == (["a/1/g.x"], "mine")
+
+
+def test_what_another_action_was_found_to_read_stays(tmp_path: Path) -> None:
+    more = "  b: {sh: 'cat d.x sub/e.x > o; echo \"o: d.x sub/e.x\" > o.d', out: o, depfile: o.d, after: a}\n"
+    project = made(tmp_path, "artifacts: {'**/*.x': always}", "echo 2 > d.x; echo 2 > sub/e.x; echo 2 > f.x", more)
+    project.write("d.x", "1")
+    project.write("sub/e.x", "1")
+    assert project.treadle("run", "b").code == 0
+    assert project.treadle("run", "a").code == 0
+    assert (kept(project), project.read("d.x"), project.read("sub/e.x")) == (["a/1/f.x"], "2\n", "2\n")
+
+
+def test_files_that_the_plan_is_read_from_stay(tmp_path: Path) -> None:
+    """An editor may write them while the action runs."""
+    names = ("treadle.yaml", "more.yaml", "values.json", "a.env", "free.x")
+    project = made(
+        tmp_path, "artifacts: {'*': always}\n    dotenv: a.env", f"for n in {' '.join(names)}; do echo >> $n; done"
+    )
+    plan = project.folder / "treadle.yaml"
+    plan.write_text(f"include: [more.yaml]\nvars: {{v: {{file: values.json}}}}\n{plan.read_text()}")
+    project.write("more.yaml", "treadle: 1\nactions:\n  other: {run: 'true'}\n")
+    project.write("values.json", "{}")
+    project.write("a.env", "A=1")
+    assert project.treadle("run").code == 0
+    assert kept(project) == ["a/1/free.x"]
+
+
+@pytest.mark.parametrize("place", ["", "/logs", "/logs/attempts"])
+def test_nothing_is_moved_where_the_folder_of_the_command_leads_to_the_state(tmp_path: Path, place: str) -> None:
+    project = made(tmp_path, "cwd: c\n    artifacts: {'**/*': always}", "touch f.x")
+    (project.folder / f".treadle{place}").mkdir(parents=True)
+    (project.folder / "c").symlink_to(f".treadle{place}")
+    assert project.treadle("run").code == 0
+    assert kept(project) == []
+    assert (project.folder / ".treadle/logs/a.log").exists()

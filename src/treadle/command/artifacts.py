@@ -102,12 +102,14 @@ class Artifacts:
             status = os.lstat(path)
         except OSError:
             return ()
-        return (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+        # another name or another mode is nothing that was written
+        return (status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
 
     def _found(self) -> dict[str, str]:
         """Return the files that patterns are met by, each with the word of the last one."""
         top = os.path.realpath(self._base)
-        if not f"{os.path.realpath(self._cwd)}/".startswith(f"{top.rstrip('/')}/"):
+        here, state = f"{os.path.realpath(self._cwd)}/", os.path.realpath(os.path.join(self._base, STATE_FOLDER))
+        if not here.startswith(f"{top.rstrip('/')}/") or here.startswith(f"{state}/"):
             # through a link it runs elsewhere
             return {}
         found: dict[str, str] = {}
@@ -168,7 +170,7 @@ def declared_in(commands: Iterable[Command], made: Iterable[str], root: str) -> 
 
     By whatever name: a link may lead to a folder of files that others read.
 
-    :param made: further outputs
+    :param made: further paths of this kind, such as inputs that were discovered
     :param root: the folder that paths are relative to
     """
     files: set[str] = set()

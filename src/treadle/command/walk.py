@@ -869,6 +869,10 @@ class CommandWalk(Walk):
         """Return the Commands whose inputs and outputs are no artifacts of others: those of the walk."""
         return list(self.context.actions.values())
 
+    def files_of_plan(self) -> Iterable[str]:
+        """Return further files that are no artifacts, relative to the root or absolute."""
+        return ()
+
     def _keep_artifacts(self, job: CommandJob, ended: Outcome) -> None:
         """Move what an attempt has left beside its outputs, as its artifacts say; that changes no outcome."""
         from .artifacts import FOLDER, declared_in
@@ -876,8 +880,10 @@ class CommandWalk(Walk):
         artifacts, job.artifacts = job.artifacts, None
         assert artifacts is not None
         if self._is_declared is None:
-            made = [path for one in self.store.entries.values() for path in one.owner.outputs]
-            self._is_declared = declared_in(self.known_commands(), made, self.root)
+            known = {
+                path for one in self.store.entries.values() for path in (*one.owner.outputs, *discovered_in(one))
+            }
+            self._is_declared = declared_in(self.known_commands(), {*known, *self.files_of_plan()}, self.root)
         declared, inputs = self._is_declared, self._inputs[job.uid]
         found = {*inputs.seen, *inputs.results}
 

@@ -82,6 +82,11 @@ class PlanWalk(CommandWalk):
         others = [] if self.plan is None else [action.command for action in self.plan.actions.values()]
         return [*super().known_commands(), *others]
 
+    def files_of_plan(self) -> Iterable[str]:
+        """Return the files that the plan was read from."""
+        plan = self.plan
+        return () if plan is None else [plan.file, *(file for file, _ in plan.included.values()), *plan.looks.read]
+
     @property
     def _has_conditions(self) -> bool:
         return bool(self._starts) or super()._has_conditions
