@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -736,6 +737,39 @@ def test_a_file_that_its_folder_only_links_to_is_no_output(project: Project, cas
     done = project.treadle("run")
     assert (done.code, "is behind a link that leads out of its folder" in done.text) == (1, True), done.text
     assert (project.read("src/x"), project.read("src/q/z")) == ("mine", "mine")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+@pytest.mark.parametrize("place", ["d/m", "m"])
+@pytest.mark.parametrize("code", [0, 1])
+def test_what_is_mounted_in_its_folder_is_neither_taken_nor_changed(
+    project: Project, place: str, code: int
+) -> None:
+    """W2."""
+    victim = project.folder.parent / "victim"
+    for name in ("ro", "empty"):
+        (victim / name).mkdir(parents=True)
+    (victim / "x").write_text("mine")
+    (victim / "x.tmp").write_text("mine")
+    (victim / "ro").chmod(0o555)
+    write(
+        project,
+        f"a: {{sh: 'mkdir {place}; mount --bind {victim} {place} || exit 9; exit {code}',"
+        " out: {path: d/, exclude: ['*.tmp']}, workdir: fresh}",
+    )
+    try:
+        done = project.treadle("run")
+        if "exit code 9" in done.text:
+            pytest.skip("nothing can be mounted here")
+        assert done.code == 1
+        assert (f"{place} is mounted in its folder" in done.text) == (code == 0), done.text
+        assert "cannot be removed" in project.treadle("run").text
+        assert sorted(os.listdir(victim)) == ["empty", "ro", "x", "x.tmp"]
+        assert (victim / "ro").stat().st_mode & 0o777 == 0o555
+        assert not (project.folder / "d").exists()
+    finally:
+        for folder in (project.folder / WORK / "a", project.folder):
+            subprocess.run(["umount", str(folder / place)], check=False, capture_output=True)
 
 
 def test_links_in_a_folder_that_an_output_leads_to_are_left(project: Project) -> None:

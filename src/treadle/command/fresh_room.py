@@ -223,8 +223,14 @@ class FreshRoom(Room):
         :param aside: for what is in the place of an output and is not ours
         :raises TreadleError: something cannot be put into its place
         """
+        top = os.path.join(os.path.realpath(self.state), NAME, os.path.basename(self.folder), "")
+        if mounted := sorted(one for one in mount_points() if one.startswith(top)):
+            raise TreadleError(
+                f"{mounted[0][len(top) :]} is mounted in its folder",
+                hint="unmount it at the end of the command: what is mounted is no output",
+            )
         for output in self.command.made:
-            self._refuse_elsewhere(output)
+            self._refuse_elsewhere(output, top)
         try:
             # what lies in an output folder goes with it
             for output in sorted(self.command.made, key=lambda path: (path[-1] != "/", path)):
@@ -238,11 +244,13 @@ class FreshRoom(Room):
                 _unlink(self._intent)
                 _remove_empty(os.path.dirname(self._intent))
 
-    def _refuse_elsewhere(self, output: str) -> None:
-        """Refuse an output that its folder only links to: it may be a file of the user."""
-        folder = os.path.join(os.path.realpath(self.state), NAME, os.path.basename(self.folder))
+    def _refuse_elsewhere(self, output: str, top: str) -> None:
+        """Refuse an output that its folder only links to: it may be a file of the user.
+
+        :param top: the path of its folder without links, with a `/` at its end
+        """
         above = os.path.dirname(os.path.join(self.folder, output.rstrip("/")))
-        if not f"{os.path.realpath(above)}/".startswith(f"{folder}/"):
+        if not f"{os.path.realpath(above)}/".startswith(top):
             raise TreadleError(
                 f"its output {output} is behind a link that leads out of its folder",
                 hint="make the output itself a link, or write to a real folder",
@@ -544,12 +552,12 @@ def _remove_any(path: str) -> None:
 
 
 def _folders_in(folder: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield a folder and those in it, each before it is listed; no link is followed."""
-    todo = [folder]
+    """Yield a folder and those in it, each before it is listed; no link is followed, no mount is entered."""
+    todo, mounts = [folder], mount_points()
     while todo:
         path = todo.pop()
         status = lstat(path)
-        if status is None or not stat.S_ISDIR(status.st_mode):
+        if status is None or not stat.S_ISDIR(status.st_mode) or os.path.realpath(path) in mounts:
             continue
         yield path, status
         todo += [os.path.join(path, name) for name in _names(path)]
