@@ -20,6 +20,7 @@ def run_before(tmp_path_factory: pytest.TempPathFactory) -> Copy:
         "plans/site",
         "plans/package",
         "plans/monorepo",
+        "plans/suite",
         "docs",
         "README.md",
         "CHANGELOG.md",
