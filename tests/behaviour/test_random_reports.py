@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -52,16 +53,23 @@ def check(folder: Path, last_line: str) -> dict[str, str]:
         assert (f"{counts[status]} {word}" in last_line) == bool(counts[status] or status == "ran")
     running: set[str] = set()
     slots: dict[str, int] = {}
+    times: dict[int, list[tuple[float, float]]] = {}
     for event in events:
         if event["event"] == "started":
-            assert event["slot"] not in slots.values()
             assert event["name"] not in running
             running.add(event["name"])
             slots[event["name"]] = event["slot"]
         elif event["event"] in ("attempt", "ended") and event["name"] in running:
             running.remove(event["name"])
-            del slots[event["name"]]
+            times.setdefault(slots.pop(event["name"]), []).append(
+                (event["start"], event["start"] + event["duration"])
+            )
     assert not running
+    # the next one may be told before the end of the last one, but has the slot only after it
+    for of_slot in times.values():
+        of_slot.sort()
+        for (_, end), (start, _) in pairwise(of_slot):
+            assert end <= start + 2e-6, of_slot
     run = Run.of(events)
     assert run.counts() == counts
     cases = {case.attrib["name"]: case for case in ET.parse(folder / "j").iter("testcase")}
