@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ import pytest
 
 from helpers import COMMAND, DEADLINE, environment, plan, run_python, run_treadle
 from treadle import __version__
+from treadle.cli.parser import COMMANDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,6 +192,7 @@ def test_the_bare_command_prints_a_short_help_and_version_its_version(tmp_path: 
     bare = run_treadle(tmp_path, check=0).out
     assert "treadle run" in bare
     assert len(bare.splitlines()) < 20
+    assert {name for name in COMMANDS if re.search(rf"\b{name}\b", bare)} == {*COMMANDS}
     assert run_treadle(tmp_path, "--version", check=0).out == f"treadle {__version__}\n"
 
 

@@ -192,7 +192,7 @@ COMMANDS = {
     "log": "what an action printed when it last ran",
     "report": "show a recorded run as text, a page, a trace or JUnit",
     "runs": "the recorded runs, the newest first",
-    "resume": "go on with a recorded run: what it has done is not done again",
+    "resume": "go on with a recorded run, without doing again what is done",
     "show": "a recorded run, also one that is under way",
     "attempts": "how actions were tried in recorded runs",
     "diff": "what two recorded runs have decided differently, and why",
@@ -207,12 +207,20 @@ COMMANDS = {
     "completion": "print the completion script for bash, zsh or fish",
 }
 
+_DAILY = ("run", "why", "status", "list", "graph", "log", "clean", "init")
+"""The commands that a bare call explains; all are named."""
+_OTHERS = {
+    "further commands": ("check", "report", "forget", "adopt", "accept", "schema", "completion"),
+    "recorded runs": ("runs", "resume", "show", "attempts", "diff", "stats", "gc"),
+}
 SHORT_HELP = (
     """\
 Treadle runs the actions of a plan, and only those that changed.
 
 """
-    + "".join(f"  treadle {name:10} {text}\n" for name, text in COMMANDS.items())
+    + "".join(f"  treadle {name:10} {COMMANDS[name]}\n" for name in _DAILY)
+    + "\n"
+    + "".join(f"  {what:18} {', '.join(names)}\n" for what, names in _OTHERS.items())
     + """
 The plan is treadle.yaml here or in a folder above, or the file of -f.
 More: `treadle --help` and `treadle run --help`.
