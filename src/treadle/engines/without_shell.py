@@ -61,7 +61,7 @@ _DIGITS = frozenset("0123456789")
 _SILENT = (2, 13)
 """Signals of which no shell says anything: INT and PIPE."""
 _LONGEST = 30_000
-"""Characters of a script and of all values, at four bytes each, with which no start fails for their size."""
+"""Characters of a script and of all variables, at four bytes each, with which no start fails for their size."""
 _MOST_VARIABLES = 1000
 """With more than twice as many bash arranges its table anew."""
 _PATIENCE = 5000
@@ -102,7 +102,7 @@ class Shells:
         settles = self._settling(environ)
         if settles is None or len(environ) > _MOST_VARIABLES:
             return None
-        if len(argv[-1]) + sum(map(len, environ.values())) > _LONGEST:
+        if len(argv[-1]) + sum(map(len, environ)) + sum(map(len, environ.values())) > _LONGEST:
             # what is too long for the shell fails, and does not empty the target before
             return None
         program = words[0] if "/" in words[0] else _on_path(words[0], environ["PATH"])

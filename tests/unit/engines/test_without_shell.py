@@ -263,6 +263,7 @@ def test_variables_that_may_mean_something_to_a_shell_keep_it(place: Place, name
     [
         pytest.param("cat " + "a " * 66_000 + "> new", {}, id="a long script"),
         pytest.param("cat a > new", {"BIG": "x" * 131_072}, id="a long value"),
+        pytest.param("cat a > new", {"N" * 131_072: ""}, id="a long name"),
         pytest.param("cat a > new", {f"V{n}": "\U0001f600" * 30_000 for n in range(2)}, id="values of many bytes"),
         pytest.param("env", {f"V{n}": "" for n in range(2300)}, id="many variables"),
     ],
