@@ -40,6 +40,14 @@ PLAN = "actions:\n  a: {sh: 'echo x > ${out}', out: o}\n"
         (["-f", "x"], "no command was given"),
         (["check", "a"], "takes a plan and no names"),
         (["run", "-p", "mode=x"], "mode"),
+        # as a variable of a shell that is not set makes them
+        (["run", "a", "-l", ""], "-l: it is empty"),
+        (["status", "-l", " "], "-l: it is empty"),
+        (["run", "a", "--where", ""], "--where: it is empty"),
+        (["graph", "--where= "], "--where: it is empty"),
+        (["list", "--only", ""], "--only: invalid choice"),
+        (["run", "a", "--since", ""], "--since: '' is not the name of a commit"),
+        (["gc", "a"], "`treadle gc` takes no names"),
     ],
 )
 def test_a_wrong_call_is_an_error_that_helps(tmp_path: Path, args: list[str], said: str) -> None:

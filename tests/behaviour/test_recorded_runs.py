@@ -294,6 +294,15 @@ def test_a_word_that_is_no_text_is_no_bug(tmp_path: Path, words: list[str | byte
     assert "bug" not in result.err
 
 
+def test_a_folder_of_runs_that_others_may_write_to_is_named(tmp_path: Path) -> None:
+    plan(tmp_path, "actions:\n  a: {sh: echo a, always: true}")
+    run_treadle(tmp_path, "run", "--record", "a", check=0)
+    folder = tmp_path / ".treadle" / "runs"
+    folder.chmod(0o777)
+    told = run_treadle(tmp_path, "run", "--record", "a", check=0).err
+    assert f"the run is not recorded: {folder}: all users may write to it (mode 0777)" in told
+
+
 def test_what_a_checkout_brings_as_a_run_moves_no_terminal(tmp_path: Path) -> None:
     plan(tmp_path, "actions:\n  a: {sh: echo a, always: true}")
     run_treadle(tmp_path, "run", "--record", "a", check=0)

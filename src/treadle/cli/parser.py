@@ -454,7 +454,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run", "--list", "the same as `treadle list`", dest="everything", action=flag)
     add("run list status graph", "--since", _SINCE, type=_commit, metavar="REV")
     add("run list status graph", "--only", _ONLY, choices=ONLY)
-    add("run list status graph", "--where", _WHERE, metavar="EXPR")
+    add("run list status graph", "--where", _WHERE, type=_expression, metavar="EXPR")
     add("run list status graph", "--with-after", "also what depends on a selected action", action=flag)
     add("run list status graph", "--with-blocked", _WITH_BLOCKED, action=flag)
     add("run list status graph", "--no-with-blocked", _WITHOUT_BLOCKED, dest="with_blocked", action="store_false")
@@ -464,7 +464,8 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run status why", "--force-all", none, action=flag)
     add("run resume", "--yes", "start actions that have to be confirmed without a question", action=flag)
     add("run resume clean forget adopt accept", "--no-wait", _NO_WAIT, dest="wait", action="store_false")
-    add("run list status graph", "-l", 'only actions with tags: "slow and not gpu"', dest="tags", metavar="TAGS")
+    tags = {"dest": "tags", "type": _expression, "metavar": "TAGS"}
+    add("run list status graph", "-l", 'only actions with tags: "slow and not gpu"', **tags)
     add(_WITH_JSON, "--json", "print all of it as JSON", action=flag)
     add("clean", "--stale", "only outputs of actions that are no longer in the plan", action=flag)
     add("clean", "--all", "all outputs on record, also of other plans", dest="everything", action=flag)
@@ -527,6 +528,13 @@ def _file(text: str) -> str:
 def _commit(text: str) -> str:
     if not text or text.startswith("-"):
         raise argparse.ArgumentTypeError(f"{text!r} is not the name of a commit, such as main or HEAD~2")
+    return text
+
+
+def _expression(text: str) -> str:
+    if not text.strip():
+        # a variable of a shell that is not set selects nothing: all would run
+        raise argparse.ArgumentTypeError("it is empty: to select all, leave the option out")
     return text
 
 

@@ -63,7 +63,7 @@ class Recording(Subscriber):
         try:
             self.id, self._sink, self._recorder = open_run(self.root, self._state, self.record, self._lose)
         except (OSError, TreadleError) as error:
-            self._lose(str(error))
+            self._lose(str(error) if isinstance(error, TreadleError) else f"{error.filename}: {error.strerror}")
             return None
         if self._plan is not None:
             self._recorder.plan_read(self._plan)

@@ -55,6 +55,8 @@ class PlainCall:
             if option == "-f":
                 self.file = value
             elif option == "-l":
+                if not value:
+                    return False
                 self.tags = value
             elif not equals or not name:
                 return False

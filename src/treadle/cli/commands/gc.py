@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from treadle.cli.recorded import ledger_of, state_of
 from treadle.core import wording
+from treadle.errors import UsageError
 from treadle.ledger.ledger import KEPT_DAYS, KEPT_RUNS, collect_garbage
 from treadle.ledger.run_files import new_id
 from treadle.ui.text import line
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 def gc_command(call: Call) -> int:
     """Remove the records of all runs but the last ones; those with an identity stay."""
     options = call.options
+    if options.names:
+        raise UsageError("`treadle gc` takes no names", hint="--keep N and --days N say which runs stay")
     days = options.days if options.days is not None else KEPT_DAYS
     keep = options.keep if options.keep is not None else KEPT_RUNS
     with ledger_of(call) as ledger:
