@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,3 +33,13 @@ def other_disk() -> Iterator[Path]:
         pytest.skip("there is no other file system")
     with tempfile.TemporaryDirectory(dir=folder) as made:
         yield Path(made)
+
+
+@pytest.fixture
+def powerless(project: Project) -> Project:
+    """A project whose command has no more rights than the modes of files give."""
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("root can read all files, and setpriv is not there to take that from it")
+        project.prefix = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    return project

@@ -235,16 +235,6 @@ def test_an_input_that_is_a_fifo_or_a_device_never_blocks(project: Project) -> N
     assert project.treadle("run").code == 0
 
 
-@pytest.fixture
-def powerless(project: Project) -> Project:
-    """A project whose command has no more rights than the modes of files give."""
-    if os.geteuid() == 0:
-        if shutil.which("setpriv") is None:
-            pytest.skip("root can read all files, and setpriv is not there to take that from it")
-        project.prefix = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
-    return project
-
-
 def test_an_unreadable_input_fails_its_action_and_names_it(powerless: Project) -> None:
     powerless.write("secret.txt", "x").chmod(0)
     powerless.write("plan", GOOD.replace("in.txt", "secret.txt") + "  b: {run: touch y, out: y}\n")

@@ -365,18 +365,55 @@ def test_each_attempt_has_a_new_folder_and_the_last_one_is_kept(project: Project
     assert left(project) == ["a", "slow"]
 
 
-def test_a_folder_that_cannot_be_written_to_is_removed_and_renamed_all_the_same(project: Project) -> None:
+def test_a_folder_that_cannot_be_written_to_is_removed_and_renamed_all_the_same(powerless: Project) -> None:
     """W2, W3."""
+    project = powerless
     project.write("a", "0")
     write(
         project,
         "a: {sh: 'mkdir x d/s; touch x/y d/s/t; chmod -R a-w x d; exit $(cat a)', in: a, out: d/, workdir: fresh}",
     )
-    for code in ("0", "1", "0"):
+    for code in ("0", "1", "0", "0 "):
         project.write("a", code)
         assert project.treadle("run").code == int(code)
     assert (left(project), os.listdir(project.folder / "d/s")) == ([], ["t"])
     project.run_shell("chmod -R u+w d")
+
+
+UNWRITABLE = {
+    "the folder around it": ("chmod a-w o", ""),
+    "it, by its command": ("", "; chmod a-w o/d o/d/e"),
+    "it, by a user": ("chmod a-w o/d/e", ""),
+    "it, with a file of a user": ("echo mine > o/d/mine", "; chmod a-w o/d/e"),
+    "it, with a link to turn and a name to leave out": (
+        "",
+        "; ln -s $PWD/a o/d/e/l; touch o/d/e/x.tmp; chmod a-w o/d/e",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNWRITABLE)
+def test_an_output_folder_is_made_anew_where_no_more_can_be_written_to(powerless: Project, case: str) -> None:
+    """W2."""
+    before, more = UNWRITABLE[case]
+    write(
+        powerless,
+        f"a: {{sh: 'mkdir o/d/e; cp a o/d/x; cp a o/d/e/y{more}', in: a, out: {{path: o/d/, exclude: ['*.tmp']}},"
+        " workdir: {fresh: copy}}",
+    )
+    try:
+        for text in ("1", "2", "3"):
+            powerless.write("a", text)
+            done = powerless.treadle("run")
+            assert done.code == 0, done.text
+            assert (powerless.read("o/d/x"), powerless.read("o/d/e/y")) == (text, text)
+            assert not list((powerless.folder / "o").rglob("*.tmp"))
+            assert left(powerless) == []
+            powerless.run_shell("chmod -R u+w o" if "user" in case else "true")
+            powerless.run_shell(before)
+        assert not any((powerless.folder / WORK / ".old").rglob("*"))
+    finally:
+        powerless.run_shell("chmod -R u+w o")
 
 
 DEPFILE = {

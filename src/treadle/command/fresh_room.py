@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from contextlib import contextmanager
 from errno import EXDEV
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,8 @@ class FreshRoom(Room):
         """The outputs of this attempt that are in their places."""
         self._olds: list[tuple[str, str, dict[str, tuple[int, ...]]]] = []
         """Output folders that were moved away: where to, their path, the names in them with their identities."""
+        self._has_old = False
+        """Whether there is a folder for these."""
         self._has_intent = False
         """Whether something was put down of what lies beside the places of outputs."""
         self._old = os.path.join(_OLD, run, os.path.basename(folder))
@@ -239,6 +242,11 @@ class FreshRoom(Room):
             for old, output, names in self._olds:
                 self._remove_old(old, output, names, aside)
             self._olds.clear()
+            if self._has_old:
+                self._has_old = False
+                old = os.path.join(self.state, NAME, self._old)
+                _remove_empty_tree(old)
+                _remove_empty(os.path.dirname(old))
             if self._has_intent:
                 self._has_intent = False
                 _unlink(self._intent)
@@ -326,8 +334,9 @@ class FreshRoom(Room):
         own = [one for one in self.command.made if one != output and holds(output, one)]
         for name, _ in reversed(list(names_in(self.folder, output))):
             if name not in kept and not any(holds(one, name) for one in own):
-                path = os.path.join(self.folder, name)
-                _remove_empty(path.rstrip("/")) if name.endswith("/") else _unlink(path)
+                path = os.path.join(self.folder, name.rstrip("/"))
+                with _written(os.path.dirname(path)):
+                    _remove_empty(path) if name.endswith("/") else _unlink(path)
 
     def _names_if_ours(self, output: str) -> dict[str, tuple[int, ...]] | None:
         """Return the names in an output folder with their identities, if all of it is ours; else None."""
@@ -344,14 +353,17 @@ class FreshRoom(Room):
 
     def _exchange(self, new: str, full: str, output: str, names: dict[str, tuple[int, ...]]) -> bool:
         """Move an output folder away, and the new one to its place; return False where it cannot be moved."""
-        folder = own_files.make_folder(self.state, f"{NAME}/{self._old}")
+        folder, self._has_old = own_files.make_folder(self.state, f"{NAME}/{self._old}"), True
         old = os.path.join(folder, output.rstrip("/"))
         if os.path.lexists(old):
             # of an attempt before, and could not be removed
             return False
         os.makedirs(os.path.dirname(old), exist_ok=True)
         try:
-            os.rename(full, old)
+            _rename(full, old)
+        except PermissionError:
+            # the folder around it cannot be written to, but what is in it may be
+            return False
         except OSError as error:
             if error.errno != EXDEV:
                 raise
@@ -365,15 +377,20 @@ class FreshRoom(Room):
             self._put(new, full)
         except OSError:
             if not os.path.lexists(full):
-                os.rename(old, full)
+                _rename(old, full)
             raise
         self._olds.append((old, output, names))
         return True
 
     def _merge(self, folder: str, aside: str) -> None:
         """Put what the attempt has made in a folder beside what stays there, never over it."""
-        with os.scandir(os.path.join(self.folder, folder)) as entries:
+        new = os.path.join(self.folder, folder)
+        with os.scandir(new) as entries:
             made = sorted(entries, key=lambda entry: entry.name)
+        with _written(new):
+            self._merge_all(made, folder, aside)
+
+    def _merge_all(self, made: Iterable[os.DirEntry[str]], folder: str, aside: str) -> None:
         for entry in made:
             path = f"{folder}{entry.name}"
             full = os.path.join(self.root, path)
@@ -395,16 +412,7 @@ class FreshRoom(Room):
     def _put(self, new: str, full: str) -> None:
         """Rename something to its place; on another file system it is copied beside it first."""
         try:
-            os.rename(new, full)
-            return
-        except PermissionError:
-            status = os.lstat(new)
-            if not stat.S_ISDIR(status.st_mode) or status.st_mode & stat.S_IWUSR:
-                raise
-            # a folder that cannot be written to cannot get another one around it
-            os.chmod(new, status.st_mode | stat.S_IRWXU)
-            self._put(new, full)
-            os.chmod(full, status.st_mode)
+            _rename(new, full)
             return
         except OSError as error:
             if error.errno != EXDEV:
@@ -441,8 +449,9 @@ class FreshRoom(Room):
             full = os.path.join(self.folder, path.rstrip("/"))
             text = os.readlink(full) if os.path.islink(full) else ""
             if text.startswith(top):
-                os.unlink(full)
-                os.symlink(os.path.join(self.root, text[len(top) :]), full)
+                with _written(os.path.dirname(full)):
+                    os.unlink(full)
+                    os.symlink(os.path.join(self.root, text[len(top) :]), full)
 
     def _remove_old(self, old: str, output: str, names: dict[str, tuple[int, ...]], aside: str) -> None:
         """Remove a folder that was moved away; what came to it in the meantime is moved aside."""
@@ -465,10 +474,6 @@ class FreshRoom(Room):
             return shown(self.root, self.folder)
         self.is_there = False
         _remove(self.folder)
-        old = os.path.join(self.state, NAME, self._old)
-        if not os.path.islink(os.path.join(self.state, NAME, _OLD)):
-            _remove_empty_tree(old)
-            _remove_empty(os.path.dirname(old))
         return ""
 
 
@@ -518,6 +523,36 @@ def _rescue_tree(old: str, place: str, aside: str) -> list[str]:
             found.append(name)
     _remove(old)
     return found
+
+
+def _rename(source: str, target: str) -> None:
+    """Rename, also a folder that cannot be written to: as it is, it cannot get another one around it."""
+    try:
+        os.rename(source, target)
+    except PermissionError:
+        status = os.lstat(source)
+        if not stat.S_ISDIR(status.st_mode) or status.st_mode & stat.S_IWUSR:
+            raise
+        os.chmod(source, status.st_mode | stat.S_IRWXU)
+        try:
+            os.rename(source, target)
+        except OSError:
+            os.chmod(source, status.st_mode)
+            raise
+        os.chmod(target, status.st_mode)
+
+
+@contextmanager
+def _written(folder: str) -> Iterator[None]:
+    """Write to a folder of a new output, also if its command has taken that right away."""
+    mode = os.lstat(folder).st_mode
+    if not mode & stat.S_IWUSR:
+        os.chmod(folder, mode | stat.S_IRWXU)
+    try:
+        yield
+    finally:
+        if not mode & stat.S_IWUSR:
+            os.chmod(folder, mode)
 
 
 def _link(text: str, place: str) -> None:
