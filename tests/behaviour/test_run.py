@@ -120,7 +120,7 @@ def test_the_command_that_runs_a_failure_again_can_be_pasted(tmp_path: Path) -> 
     done = run_treadle(tmp_path, "run", "-C", "two words", "other plan.yaml", "-p", "x=it's", check=1)
     (again,) = [line for line in done.lines if line.startswith("  again")]
     assert again == """  again    treadle run -C 'two words' -f 'other plan.yaml' -p 'x=it'"'"'s' bad"""
-    assert "  log      two words/.treadle/logs/other%20plan.yaml+bad.log" in done.lines
+    assert "  log      two words/.treadle/logs/other%20plan.yaml,bad.log" in done.lines
 
 
 def test_a_bare_run_without_anything_to_run_by_default_says_what_there_is(tmp_path: Path) -> None:

@@ -573,6 +573,18 @@ def test_names_that_are_nearly_the_same_have_folders_of_their_own(project: Proje
     assert found == {f"o{number}": f"{number}\n" for number in range(len(NAMES))}
 
 
+@pytest.mark.parametrize(("file", "name"), [("other.yaml", "a"), ("other.yaml", "b+a"), ("other.yaml+b", "a")])
+def test_actions_of_other_plans_have_folders_and_logs_of_their_own(project: Project, file: str, name: str) -> None:
+    """W1."""
+    plans = {"treadle.yaml": f"{file}+{name}", file: name, "other.yaml+b+a": "c"}
+    for number, (path, one) in enumerate(plans.items()):
+        text = f"treadle: 1\nactions:\n  {one}: {{sh: 'echo {number} | tee o{number}; exit 1', out: o{number}, workdir: fresh}}\n"
+        (project.folder / path).write_text(text)
+        assert project.treadle("-f", path, "run", "-k").code == 1
+    assert len(left(project)) == len(plans)
+    assert [project.treadle("-f", path, "log", one).out for path, one in plans.items()] == ["0\n", "1\n", "2\n"]
+
+
 def test_outputs_are_inputs_of_others_and_guards_run_in_the_root(project: Project) -> None:
     """W1, W2."""
     project.write("undeclared", "u")

@@ -458,8 +458,11 @@ def earlier_logs(label: str, uid: str) -> str:
 
 
 def own_name(label: str, uid: str) -> str:
-    """Return a file name for what belongs to an action: its uid, with its plan if that is not treadle.yaml."""
-    return file_name(uid if label in ("", USUAL_LABEL) else f"{label}+{uid}")
+    """Return a file name for what belongs to an action: its uid, with its plan if that is not treadle.yaml.
+
+    No name of an action has the comma that is between them, but in the `[...]` at its end.
+    """
+    return file_name(uid if label in ("", USUAL_LABEL) else f"{label},{uid}")
 
 
 _PLAIN = dict.fromkeys(b"_.@,+=-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
