@@ -362,7 +362,11 @@ def _spawn_here(
             absent = error
         except OSError as error:
             failure = failure or error
-    raise failure or absent
+    try:
+        raise failure or absent
+    finally:
+        # an error that its own frame holds is a circle, and a run does without the garbage collector
+        del failure, absent
 
 
 def _spawn_elsewhere(
