@@ -47,6 +47,7 @@ PLAN = "actions:\n  a: {sh: 'echo x > ${out}', out: o}\n"
         (["graph", "--where= "], "--where: it is empty"),
         (["list", "--only", ""], "--only: invalid choice"),
         (["run", "a", "--since", ""], "--since: '' is not the name of a commit"),
+        (["resume", "--force"], "`treadle resume` has no option --force\n"),
         (["gc", "a"], "`treadle gc` takes no names"),
     ],
 )

@@ -69,6 +69,8 @@ def _take_names(parser: _Parser, options: Options, more: Sequence[str]) -> None:
     for word in more:
         if word.startswith("-"):
             given = "-k" if word.startswith("--keep-going") else word.partition("=")[0]
+            # as it was written, see _with_values
+            given = "--force" if given == "--force-all" else given
             close = nearest(given, parser.options_of(options.command)) if given.startswith("--") else None
             hint = f"did you mean {close}?" if close else f"see `treadle {options.command} --help`"
             raise UsageError(f"`treadle {options.command}` has no option {given}", hint=hint)

@@ -21,7 +21,7 @@ from treadle.ui.text import columns, line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from treadle.ledger.queries import ActionRow, RunRow
+    from treadle.ledger.queries import ActionRow, AttemptRow, RunRow
     from treadle.session.call import Call
     from treadle.ui.text import Line
 
@@ -39,6 +39,9 @@ def show_command(call: Call) -> int:
         actions = actions_of(ledger, run.id)
         tries = attempts(ledger, run=run.id)
     if options.json:
+        of: dict[str, list[AttemptRow]] = {}
+        for each in tries:
+            of.setdefault(each.name, []).append(each)
         data = {
             "format": FORMAT,
             **run_data(run),
@@ -47,8 +50,7 @@ def show_command(call: Call) -> int:
                     **{name: getattr(one, name) for name in one.__slots__ if name != "run"},
                     "attempts": [
                         {name: getattr(each, name) for name in each.__slots__ if name not in ("run", "name")}
-                        for each in tries
-                        if each.name == one.name
+                        for each in of.get(one.name, ())
                     ],
                 }
                 for one in actions
