@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from project import Done, Project, wait_until
+from treadle import Command, UsageError
 
 
 @pytest.fixture
@@ -274,13 +275,19 @@ WRONG = {
     "baseline: {run: x, o/a: tests/a}": "run in baseline cannot be combined",
     "baseline: {o/a: [x]}": "the baseline of o/a",
     "baseline: tests/a": "must be a map",
+    "baseline: {e/x.tmp: tests/a}": "`exclude` leaves it out of e/",
+    "baseline: {e/f/x: tests/a}": "`exclude` leaves it out of e/",
 }
 
 
 @pytest.mark.parametrize("text", WRONG)
 def test_wrong_baselines_are_refused_with_their_place(project: Project, text: str) -> None:
     """W5."""
-    write(project, f"a: {{run: touch o, out: [o/a, d/], {text}}}", "b: {run: touch o/b, out: o/b}")
+    write(
+        project,
+        f"a: {{run: touch o, out: [o/a, d/, {{path: e/, exclude: ['*.tmp', f/]}}], {text}}}",
+        "b: {run: touch o/b, out: o/b}",
+    )
     done = project.treadle("check")
     assert done.code == 2
     assert "treadle.yaml:4:" in done.text
@@ -409,3 +416,39 @@ def test_a_folder_in_the_place_of_the_copy_is_not_in_the_way(project: Project, i
         project.write(".treadle/accepting/x", "theirs")
     assert project.treadle("accept", "a").code == 0
     assert (project.read("tests/a"), project.read("mine/x")) == ("one", "mine")
+
+
+LINKS = {
+    "to an input": ("ln -s ../in o/a", "o/a"),
+    "to another output": ("cp in o/b; ln -s b o/a", "[o/a, o/b]"),
+    "in an output folder": ("mkdir o/e; cp in o/e/b; ln -s e/b o/a", "o/"),
+    "to an input, by its whole path": ("ln -s ${root}/in o/a", "o/a"),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("case", LINKS)
+def test_an_output_that_is_a_link_is_accepted_with_what_it_leads_to(project: Project, case: str, mode: str) -> None:
+    """W5."""
+    script, out = LINKS[case]
+    project.write("in", "one")
+    start = "rm -rf o; mkdir o; " if mode == "keep" else ""
+    write(project, f"a: {{sh: '{start}{script}', in: in, out: {out}, baseline: {{o/a: tests/a}}{MODES[mode]}}}")
+    assert project.treadle("run").code == 1
+    done = project.treadle("accept", "a")
+    assert done.code == 0, done.text
+    assert not (project.folder / "tests/a").is_symlink()
+    assert project.read("tests/a") == "one"
+    if mode != "keep" or "input" not in case:
+        # with `keep` a link to an input is refused
+        done = project.treadle("run")
+        assert done.code == 0, done.text
+
+
+def test_a_command_with_a_baseline_for_what_it_leaves_out_is_refused() -> None:
+    """W5."""
+    exclude = {"d/": ["*.tmp"]}
+    with pytest.raises(UsageError, match="left out of its output 'd/'"):
+        Command(["x"], outputs=["d/"], exclude=exclude, baseline={"d/e/x.tmp": "t"})
+    command = Command(["x"], outputs=["d/"], exclude=exclude, baseline={"d/e/x": "t"})
+    assert command.baseline == {"d/e/x": "t"}

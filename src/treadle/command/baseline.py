@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from treadle.core import codes  # noqa: F401 - what judges a difference is loaded before the attempt
 from treadle.core.paths import holds, shortened
+from treadle.core.patterns import Exclusion
 from treadle.core.text import shell_join
 from treadle.core.wording import ACCEPT
 from treadle.errors import UsageError
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
 _PIECE = 1 << 20
 
 
-def check(baseline: Mapping[str, str], outputs: Sequence[str]) -> None:
+def check(
+    baseline: Mapping[str, str], outputs: Sequence[str], exclude: Mapping[str, Sequence[str]] | None = None
+) -> None:
     """Refuse what cannot be compared.
 
     :param baseline: output -> the file with what it should hold
+    :param exclude: folder -> patterns of what is none of its content
     :raises UsageError: one of them is no file, or no output; or a baseline is an output itself
     """
     for output, path in baseline.items():
@@ -36,6 +40,13 @@ def check(baseline: Mapping[str, str], outputs: Sequence[str]) -> None:
                 f"a Command has a baseline for {output!r}, which is no file among its outputs",
                 facts=("expected an output, or a file in an output folder",),
             )
+        for folder in outputs:
+            patterns = exclude.get(folder) if exclude and output not in outputs and holds(folder, output) else None
+            if patterns and Exclusion(patterns).covers(output[len(folder) :]):
+                raise UsageError(
+                    f"a Command has a baseline for {output!r}, which is left out of its output {folder!r}",
+                    hint="what is left out is none of the output: take it out of exclude",
+                )
         if not path or path.endswith("/") or any(holds(one, path) for one in outputs):
             raise UsageError(
                 f"the baseline {path!r} of {output!r} is no file beside the outputs",

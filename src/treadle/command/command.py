@@ -420,7 +420,7 @@ class Command:
         """Check the baselines, and make them inputs and parts of the key."""
         from .baseline import check
 
-        check(baseline, self.outputs)
+        check(baseline, self.outputs, self.exclude)
         self.baseline = dict(baseline)
         self.inputs = tuple(dict.fromkeys((*self.inputs, *baseline.values())))
         self.elements = {**self.elements, **{BASELINE + output: path for output, path in baseline.items()}}

@@ -94,7 +94,7 @@ def _accept(plan: Project, store: Store, uid: str) -> Iterator[str]:
         remove_tree(fresh)
     for output, path in command.baseline.items():
         try:
-            if replace(os.path.join(folder, output), os.path.join(plan.root, path), fresh):
+            if replace(_source(output, folder, plan.root), os.path.join(plan.root, path), fresh):
                 yield f"{output} -> {path}"
         except OSError as error:
             raise TreadleError(f"{path} cannot be written: {error.strerror or error}") from error
@@ -138,17 +138,26 @@ def _check(output: str, folder: str, root: str, known: dict[str, str] | None, en
     :param known: what the last success has left; None after an attempt that differed, of which no content is known
     :param ended_at: when the last run ended, in milliseconds since the epoch
     """
-    full = os.path.join(folder, output)
+    full = _source(output, folder, root)
     where = "" if folder == root else f" in {os.path.relpath(folder, root)}"
     if not os.path.isfile(full):
         raise TreadleError(f"its output {output} is not there any more{where}; run it again")
     if known is None:
         # whatever its bytes are now, nothing may have touched it since
-        is_altered = max(os.lstat(full).st_ctime_ns, os.stat(full).st_ctime_ns) // 1_000_000 > ended_at
+        stamps = (os.lstat(os.path.join(folder, output)), os.lstat(full), os.stat(full))
+        is_altered = max(status.st_ctime_ns for status in stamps) // 1_000_000 > ended_at
     else:
         is_altered = not os.path.islink(full) and known.get(output) != describe_file(full)
     if is_altered:
         raise TreadleError(f"its output {output} was altered since it ran; run it again")
+
+
+def _source(output: str, folder: str, root: str) -> str:
+    """Return where the content of an output is: what a relative link leads to may be where it is from its place."""
+    full = os.path.join(folder, output)
+    if not os.path.islink(full) or os.path.exists(full):
+        return full
+    return os.path.join(root, os.path.dirname(output), os.readlink(full))
 
 
 def _check_place(path: str, plan: Project, store: Store) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.paths import holds
+from treadle.core.patterns import Exclusion
 from treadle.errors import nearest
 from treadle.plan.language.templates import Template
 from treadle.plan.yaml.diagnostics import Problems
 from treadle.plan.yaml.nodes import Source
 
-from .declared_outputs import DeclaredOutputs, Instance
+from .declared_outputs import DeclaredOutputs, Instance, Output
 from .dependencies import Dependencies
 
 
@@ -35,7 +36,16 @@ def _output(source: Source, instance: Instance, name: Template) -> str:
         close = nearest(path, outputs)
         hint = f"did you mean {close}?" if close else f"write out: {path}, or name one of its outputs"
         raise source.error(f"{path} is no output of {instance.uid}", name.node, hint=hint)
+    if path not in outputs and (around := next((one for one in instance.outputs if _is_left_out(path, one)), None)):
+        what = f"{path} has a baseline, and `exclude` leaves it out of {around.path}"
+        raise source.error(what, name.node, hint="what is left out is none of the output: take it out of exclude")
     return path
+
+
+def _is_left_out(path: str, output: Output) -> bool:
+    if not output.exclude or not path.startswith(output.path):
+        return False
+    return Exclusion(output.exclude).covers(path[len(output.path) :])
 
 
 def _path(source: Source, declared: DeclaredOutputs, instance: Instance, file: Template) -> str:
