@@ -255,6 +255,11 @@ def test_amounts_grow_in_a_plan_and_from_its_snapshot(edit: str, tmp_path: Path)
         ("resources: {cpus: 1}, retries: {max: 1, grow: {cpus: 1}}", "cpus in grow must be a number above 1"),
         ("resources: {cpus: 1}, retries: {max: 1, grow: {cpus: x}}", "cpus in grow must be a number above 1"),
         (
+            "resources: {cpus: 1}, retries: {max: 1, grow: {cpus: 1.0000001}}",
+            "six digits before and after the point",
+        ),
+        ("resources: {cpus: 1}, retries: {max: 1, grow: {cpus: 1000000}}", "six digits before and after the point"),
+        (
             "resources: {memory: 1GiB}, retries: {max: 1, grow: {memory: 2GiB}}",
             "[16GiB, 32GiB] are the next amounts",
         ),

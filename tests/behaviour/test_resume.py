@@ -265,3 +265,15 @@ def test_a_name_of_another_folder_is_not_taken_for_one_of_this(tmp_path: Path) -
     assert "was called in the folder sub" in run_treadle(tmp_path, "resume", check=2).err
     run_treadle(tmp_path / "sub", "resume", check=0)
     assert (done(tmp_path), done(tmp_path / "sub")) == ([], ["member"])
+
+
+@pytest.mark.parametrize(("name", "code"), [("send", 0), ("../project/out", 2)])
+def test_from_outside_only_a_path_is_of_that_folder(tmp_path: Path, name: str, code: int) -> None:
+    root, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    root.mkdir()
+    elsewhere.mkdir()
+    plan(root, 'actions:\n  send: {sh: "echo send >> done; touch ${out}", out: out, always: true}')
+    run_treadle(elsewhere, "run", "--record", "-f", "../project/treadle.yaml", name, check=0)
+    run_treadle(root, "resume", check=code)
+    run_treadle(elsewhere, "resume", "-f", "../project/treadle.yaml", check=0)
+    assert done(root) == ["send"]

@@ -13,7 +13,7 @@ from treadle.ledger.resuming import SELECTING
 from treadle.ledger.run_record import RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from treadle.ledger.database import Database
@@ -63,8 +63,8 @@ def resume(call: Call, ledger: Database, run: str) -> int:
 
     found = resumed(ledger, run)
     options = call.options
-    is_named = bool(found.run.names or found.run.selection.get("force"))
-    said = call_of(found.run, options.params, options.rest, _place(call, _root(call), is_named=is_named))
+    names = [*found.run.names, *found.run.selection.get("force", ())]
+    said = call_of(found.run, options.params, options.rest, _place(call, _root(call), names))
     options.names = list(found.run.names)
     options.params = said.params
     if options.rest is None and said.rest is not None:
@@ -82,13 +82,19 @@ def _root(call: Call) -> str:
     return call.found.root if call.found is not None else os.path.dirname(os.path.abspath(call.plan_file()))
 
 
-def _place(call: Call, root: str, *, is_named: bool) -> tuple[str, str]:
+def _place(call: Call, root: str, names: Sequence[str]) -> tuple[str, str]:
     """Return the plan of a call, and the folder that its names are of: both relative to the root.
 
-    :param is_named: whether it has names; without any only that of a member says what runs
+    :param names: those of the call; without any only that of a member says what runs
     """
     plan = os.path.relpath(os.path.abspath(call.plan_file()), root)
-    return plan, os.path.relpath(os.getcwd(), root) if is_named or call.member is not None else "."
+    folder = os.path.relpath(os.getcwd(), root)
+    if folder.split(os.sep)[0] == os.pardir:
+        # from outside only a path can mean something else than in the root
+        counts = any(os.sep in name for name in names)
+    else:
+        counts = bool(names) or call.member is not None
+    return plan, folder if counts else os.curdir
 
 
 def _selection(options: Options) -> dict[str, str | list[str]]:
@@ -108,7 +114,7 @@ def _about(call: Call, root: str) -> dict[str, Any]:
     about: dict[str, Any] = {"jobs": options.jobs or usable_cpus(), "user": _user()}
     if options.resumes:
         about["resumes"] = options.resumes
-    about["plan"], folder = _place(call, root, is_named=bool(options.names or options.force))
+    about["plan"], folder = _place(call, root, [*options.names, *options.force])
     selection = _selection(options)
     if folder != ".":
         selection["folder"] = folder

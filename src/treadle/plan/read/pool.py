@@ -95,7 +95,8 @@ def read_growth(validator: Validator, node: Node | None) -> dict[str, float | tu
             found[name.text] = float(value.text)  # type: ignore[union-attr]
         else:
             given = f"{value.text!r}" if isinstance(value, Scalar) else shape(value)
-            what = f"{name.text} in grow must be a number above 1, or a list of amounts, not {given}"
+            factor = "a number above 1 with six digits before and after the point at most"
+            what = f"{name.text} in grow must be {factor}, or a list of amounts, not {given}"
             validator.add(what, value, hint=f"1.5 multiplies it, {example} are the next amounts")
     return found
 
