@@ -243,6 +243,32 @@ WRONG = {
 }
 
 
+NOT_MADE = {
+    "nothing": "",
+    "a link that leads nowhere": "ln -s nowhere o/f",
+    "a whole path that leads nowhere": "ln -s ${root}/nowhere o/f",
+    "a link to what is not put into its place": "ln -s $PWD/gone o/f",
+    "no folder": "rm -r ../a",
+}
+
+
+@pytest.mark.parametrize("case", NOT_MADE)
+def test_what_the_last_success_has_made_stays_where_the_next_one_makes_nothing(project: Project, case: str) -> None:
+    """W2, W3."""
+    write(
+        project,
+        f"a: {{sh: 'if test $(cat i) = 1; then cp i o/f; else {NOT_MADE[case] or ':'}; fi', in: i, out: o/f,"
+        " workdir: {fresh: copy}}",
+    )
+    project.write("i", "1")
+    assert project.treadle("run").code == 0
+    project.write("i", "2")
+    done = project.treadle("run")
+    assert (done.code, "did not write its output o/f" in done.text) == (1, True), done.text
+    assert ("its folder is kept" in done.text) == (case != "no folder")
+    assert project.read("o/f") == "1"
+
+
 def test_missing_outputs_and_such_of_the_wrong_kind_fail_as_without_a_folder(project: Project) -> None:
     """W2."""
     found = []

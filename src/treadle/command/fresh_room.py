@@ -207,12 +207,14 @@ class FreshRoom(Room):
     def missing(self) -> list[str]:
         """Return the outputs that the attempt has not made, or made of the wrong kind.
 
-        Links are judged in their places: what they lead to may be elsewhere there.
+        Links that lead somewhere are judged in their places: what they lead to may be elsewhere there.
         """
         found = []
         for output in self.command.outputs:
             full = os.path.join(self.folder, output.rstrip("/"))
             if os.path.islink(full):
+                there = os.path.join(self.root, os.path.dirname(output.rstrip("/")), os.readlink(full))
+                found += [] if os.path.exists(full) or os.path.exists(there) else [output]
                 continue
             is_right = (
                 os.path.isdir(full) if output.endswith("/") else os.path.exists(full) and not os.path.isdir(full)
@@ -471,7 +473,8 @@ class FreshRoom(Room):
         if not self.is_there:
             return ""
         if keeps:
-            return shown(self.root, self.folder)
+            # its command may have removed it
+            return shown(self.root, self.folder) if os.path.isdir(self.folder) else ""
         self.is_there = False
         _remove(self.folder)
         return ""
