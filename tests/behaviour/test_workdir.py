@@ -243,6 +243,55 @@ WRONG = {
 }
 
 
+IN_THE_WAY = {
+    "a file": "echo mine > d",
+    "a link to a file": "echo mine > z; ln -s z d",
+    "a link that leads nowhere": "ln -s nowhere d",
+    "a link to itself": "ln -s d d",
+    "a pipe": "mkfifo d",
+}
+
+
+@pytest.mark.parametrize("out", ["d/", "d/x", "d/e/", "[d/, d/x]"])
+@pytest.mark.parametrize("workdir", [", workdir: {fresh: copy}", ""])
+@pytest.mark.parametrize("case", IN_THE_WAY)
+def test_what_is_in_the_way_of_a_folder_stays(project: Project, case: str, out: str, workdir: str) -> None:
+    """W2: no run has made it."""
+    project.run_shell(IN_THE_WAY[case])
+    before = os.lstat(project.folder / "d").st_ino
+    write(project, f"a: {{sh: 'mkdir -p d/e; cp i d/x', in: i, out: {out}{workdir}}}")
+    for text in ("1", "2"):
+        project.write("i", text)
+        done = project.treadle("run")
+        assert (done.code, "no room for the output" in done.text) == (1, True), done.text
+        assert os.lstat(project.folder / "d").st_ino == before
+        assert not (project.folder / ".treadle/failed").exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "link to a file", "link to a folder", "link that leads nowhere", "pipe"])
+@pytest.mark.parametrize("place", ["", "/a", "/.old", "/.beside"])
+def test_what_is_no_folder_in_the_place_of_its_folders_is_not_in_the_way(
+    project: Project, place: str, kind: str
+) -> None:
+    """W1: what a checkout has brought."""
+    write(project, "a: {sh: 'cp i d/x', in: i, out: d/, workdir: {fresh: copy}}")
+    project.write("mine/x", "mine")
+    full = project.folder / f"{WORK}{place}"
+    full.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "file":
+        full.write_text("theirs")
+    elif kind == "pipe":
+        os.mkfifo(full)
+    else:
+        target = {"link to a file": "mine/x", "link to a folder": "mine"}.get(kind, "nowhere")
+        full.symlink_to(project.folder / target)
+    for text in ("1", "2"):
+        project.write("i", text)
+        done = project.treadle("run")
+        assert (done.code, project.read("d/x")) == (0, text), done.text
+    assert (project.read("mine/x"), os.listdir(project.folder / "mine")) == ("mine", ["x"])
+
+
 NOT_MADE = {
     "nothing": "",
     "a link that leads nowhere": "ln -s nowhere o/f",

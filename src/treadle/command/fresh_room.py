@@ -123,7 +123,7 @@ class FreshRoom(Room):
     def _begin(self) -> None:
         # a link in its place is no way to what is to be removed
         own_files.make_folder(self.state, NAME)
-        _remove(self.folder)
+        _remove_any(self.folder)
         if os.path.lexists(self.folder):
             raise TreadleError(
                 f"the folder {shown(self.root, self.folder)} of its last attempt cannot be removed",
@@ -313,11 +313,12 @@ class FreshRoom(Room):
         if names is not None and self._exchange(new, full, output, names):
             self._before[output] = set()
             return
-        # something in it stays: file by file, as it would be written; what is put there goes if the rest cannot be
-        self.taken.append(output)
+        # something in it stays: file by file, as it would be written
         self._make_folder(output, aside)
         # also what came to it in the meantime is none of ours
         self._before[output] = self._names_that_stay(output)
+        # what is put there goes if the rest cannot be; what is in the way of the folder itself does not
+        self.taken.append(output)
         if os.path.islink(new):
             if not _is_empty(full):
                 raise FileExistsError(17, "files that no run has made are there", full)

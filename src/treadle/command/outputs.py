@@ -9,7 +9,7 @@ import os
 import stat
 from errno import EACCES, EEXIST, EISDIR, ENOTDIR, ENOTEMPTY, EPERM, EROFS, EXDEV
 
-from treadle.content.digests import ABSENT, is_folder
+from treadle.content.digests import ABSENT, is_folder, is_gone
 from treadle.core.paths import folders_around
 from treadle.errors import TreadleError
 from treadle.state import own_files
@@ -931,8 +931,10 @@ def lstat(full: str) -> os.stat_result | None:
     """Return the status of a path itself, None where nothing is."""
     try:
         return os.lstat(full)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+    except OSError as error:
+        if is_gone(error):
+            return None
+        raise
 
 
 def _text_of(error: OSError) -> str:
