@@ -24,6 +24,10 @@ class HelpFormatter(argparse.HelpFormatter):
         """Return a text of paragraphs and examples at the width of this formatter."""
         return self._fill_text(text, self._width, "")
 
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        """Break the help of an option at blanks alone: `not-run` is one word."""
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False, break_long_words=False)
+
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         lines: list[str] = []
         paragraph: list[str] = []
