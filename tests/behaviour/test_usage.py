@@ -105,7 +105,7 @@ def test_why_says_what_the_last_run_has_used_also_one_that_failed(tmp_path: Path
     """M1."""
     project = recorded(tmp_path)
     assert re.search(r"\n    .*its largest process took 1\d\d MiB\b", project.treadle("why", "big").out)
-    assert re.search(r"\n    CPU 0\.\ds user, 0\.\ds system\n", project.treadle("why", "bad").out)
+    assert re.search(r"\n    CPU 0\.\ds user, 0\.\ds system\b", project.treadle("why", "bad").out)
     assert "CPU" not in project.treadle("why", "small").out
     by_name = {
         one["name"]: one["last_run"]
