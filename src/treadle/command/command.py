@@ -180,12 +180,14 @@ class Limits:
         group: str = "",
         limit: int | None = None,
     ) -> None:
-        several = resources if isinstance(resources, list | tuple) else (resources or {},)
-        if several and not all(hasattr(one, "keys") for one in several):
-            several = ({},)
-        self.fallbacks: tuple[Mapping[str, int], ...] = tuple(several[1:])
-        self.resources = dict(several[0]) if several else {}
-        # a text alone would be taken apart into its letters
+        self.fallbacks: tuple[Mapping[str, int], ...] = ()
+        self.resources: dict[str, int] = {}
+        if resources:
+            several = resources if isinstance(resources, list | tuple) else (resources,)
+            if not all(hasattr(one, "keys") for one in several):
+                several = ({},)
+            self.fallbacks = tuple(several[1:])
+            self.resources = dict(several[0])
         self.mutex: tuple[str, ...] = tuple(mutex) if type(mutex) in _LISTS else _as_names(mutex)
         self.exclusive = exclusive
         self.group = group
@@ -195,7 +197,11 @@ class Limits:
         self.priority = priority
         self.timeout = timeout
         self.retries = retries or Retries()
-        is_usual = type(queue) is str and type(tokens) is type(priority) is int and type(self.retries) is Retries
+        is_usual = (
+            queue.__class__ is str
+            and tokens.__class__ is priority.__class__ is int
+            and self.retries.__class__ is Retries
+        )
         is_timed = timeout is None or (type(timeout) in (float, int) and timeout > 0.0)
         if not (is_usual and is_timed) or resources or self.mutex or exclusive or group or limit is not None:
             self._check(resources)
@@ -394,7 +400,7 @@ class Command:
         if codes is not None or expect is not None:
             self._take_meaning(codes, expect)
         self.guards = guards
-        self.accept = _as_steps(accept)
+        self.accept = _as_steps(accept) if accept else ()
         self.baseline = _NO_FILES
         if baseline:
             self._take_baseline(baseline)

@@ -65,7 +65,7 @@ class Linker:
     def link(self) -> None:
         """Find producers, paths that are read, and disabled actions; errors are kept."""
         OutputCheck(self.declared, self.source, self.problems).check(self.instances)
-        any_disabled = any(instance.disabled for instance in self.instances)
+        any_disabled = bool([instance for instance in self.instances if instance.disabled])
         for instance in self.instances:
             deps = self.dependencies[instance.uid] = Dependencies()
             if instance.is_placeholder:
