@@ -392,6 +392,9 @@ def _joined(deps: Dependencies) -> dict[str, tuple[str, ...]]:
 def _shown(paths: Sequence[str], cwd: str) -> tuple[str, ...]:
     if cwd != ".":
         return tuple([from_cwd(path, cwd) for path in paths])
+    framed = "\0".join(("", *paths, ""))
+    if "\0-" not in framed and "/\0" not in framed:
+        return tuple(paths)
     return tuple([from_cwd(path, cwd) if path[0] == "-" or path[-1] == "/" else path for path in paths])
 
 
