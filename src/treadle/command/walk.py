@@ -790,8 +790,10 @@ class CommandWalk(Walk):
         self.store.mark_started(owners, found)
 
     def _room_of(self, job: CommandJob, owner: Owner) -> Room:
-        if not job.command.workdir:
-            return Room(job.command, self._ownership, owner.key)
+        # a job of a subclass of the walk need not have a command of its own
+        command: Command = job.data
+        if not command.workdir:
+            return Room(command, self._ownership, owner.key)
         from .fresh_room import FreshRoom
         from .workdir import NAME
 
