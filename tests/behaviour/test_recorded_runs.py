@@ -53,10 +53,10 @@ def test_recorded_runs_are_listed_the_newest_first_with_what_became_of_their_act
     (folder / "x").write_text("2")
     run_treadle(folder, "run", "--record", "a", "b", check=1)
     run_treadle(folder, "run", "--record", "n", check=0)
-    run_treadle(folder, "run", "--record", "nobody", check=2)
+    run_treadle(folder, "run", "--record", "unknown", check=2)
     found = runs(folder)
     assert [(one["state"], one["exit_code"], one["names"]) for one in found] == [
-        ("broken", 2, ["nobody"]),
+        ("broken", 2, ["unknown"]),
         ("done", 0, ["n"]),
         ("failed", 1, ["a", "b"]),
         ("done", 0, []),
@@ -88,9 +88,9 @@ def test_a_recorded_run_with_nothing_to_do_counts_what_is_up_to_date(folder: Pat
 
 def test_an_attribute_records_the_run_and_finds_it(folder: Path) -> None:
     for ticket in ("12", "13"):
-        run_treadle(folder, "run", "--attr", f"ticket={ticket}", "--attr", "who=me", "n", check=0)
-    (run,) = runs(folder, "--attr", "ticket=12", "--attr", "who=me")
-    assert run["attributes"] == {"ticket": "12", "who": "me"}
+        run_treadle(folder, "run", "--attr", f"ticket={ticket}", "--attr", "team=core", "n", check=0)
+    (run,) = runs(folder, "--attr", "ticket=12", "--attr", "team=core")
+    assert run["attributes"] == {"ticket": "12", "team": "core"}
     assert run_treadle(folder, "runs", "--attr", "ticket=1", check=0).out == "no recorded run fits\n"
     assert "expected NAME=TEXT" in run_treadle(folder, "run", "--attr", "ticket", check=2).err
 
@@ -170,7 +170,7 @@ actions:
     assert [figures[key] for key in ("name", "attempts", "passed", "failed")] == ["fit", 3, 2, 1]
     assert [one["name"] for one in data(tmp_path, "stats", "--all")["actions"]] == ["fit@1", "fit@2"]
     assert "timeout: 1s" in run_treadle(tmp_path, "stats", "--suggest", check=0).out
-    assert "no recorded run has started nobody" in run_treadle(tmp_path, "attempts", "nobody", check=2).err
+    assert "no recorded run has started unknown" in run_treadle(tmp_path, "attempts", "unknown", check=2).err
 
 
 def test_two_runs_are_compared_with_the_values_that_made_the_difference(folder: Path) -> None:

@@ -166,7 +166,7 @@ def _take_run(database: Database, run: str, events: list[Event]) -> None:
             run,
         )
         database.write(
-            "UPDATE runs SET began = ?, workflow = ?, resumes = ?, plan = ?, host = ?, who = ?, checkout = ?,"
+            "UPDATE runs SET began = ?, workflow = ?, resumes = ?, plan = ?, host = ?, account = ?, checkout = ?,"
             " version = ?, pid = ?, jobs = ?, names = ?, selection = ? WHERE id = ?",
             [row],
         )

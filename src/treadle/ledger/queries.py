@@ -86,7 +86,7 @@ class ActionRow:
 
 _Row = TypeVar("_Row", RunRow, AttemptRow, ActionRow)
 _RUN = (
-    "id, state, began, duration, workflow, resumes, plan, names, argv, params, host, who, pid, jobs, checkout,"
+    "id, state, began, duration, workflow, resumes, plan, names, argv, params, host, account, pid, jobs, checkout,"
     " version, exit_code, counts, problems, selection"
 )
 _ACTION = (

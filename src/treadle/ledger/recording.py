@@ -73,7 +73,7 @@ class Recording(Subscriber):
         return self._recorder
 
     def _lose(self, why: str) -> None:
-        """Go on without a record; whoever looks finds what was written so far."""
+        """Go on without a record; a look finds what was written so far."""
         if not self._failed:
             self._failed = True
             self._recorder = None

@@ -20,7 +20,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
             argv TEXT NOT NULL DEFAULT '[]',
             params TEXT NOT NULL DEFAULT '{}',
             host TEXT NOT NULL DEFAULT '',
-            who TEXT NOT NULL DEFAULT '',
+            account TEXT NOT NULL DEFAULT '',
             pid BIGINT NOT NULL DEFAULT 0,
             jobs BIGINT NOT NULL DEFAULT 0,
             checkout TEXT NOT NULL DEFAULT '',

@@ -1,4 +1,4 @@
-"""A slot gets the next job before the end of the last one is seen to, where nobody can tell but by the clock."""
+"""A slot gets the next job before the end of the last one is seen to, where only the clock can tell."""
 
 from __future__ import annotations
 
