@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from treadle.cli.exit_codes import MASK
 from treadle.errors import UsageError, nearest, one_line
+from treadle.ledger.states import STATES
 from treadle.session.options import ONLY, Options
 from treadle.ui.progress import OUTPUTS
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 _WITHOUT_PLAN = ("init", "schema", "completion", "report")
 COLOR_CHOICES = ("auto", "always", "never")
-RUN_STATES = ("running", "done", "failed", "stopped", "lost", "broken")
 GRAPH_FORMATS = ("tree", "dot", "mermaid", "json", "svg")
 
 
@@ -480,7 +480,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("graph", "--fold", "draw families of more than N actions as one node (default: 8; json: never)", **number)
     add("graph", "--all", "fold nothing", dest="fold", action="store_const", const=0)
     add("graph", "--no-state", "do not check what would run", dest="state", action="store_false")
-    add("runs", "--state", "only in this state", dest="run_states", action="append", choices=RUN_STATES)
+    add("runs", "--state", "only in this state", dest="run_states", action="append", choices=STATES)
     add("runs", "--since", "only since TIME: 2d, 90m, or a date", dest="since_time", type=_time, metavar="TIME")
     add("runs attempts", "--last", "the last N, 0 for all", **number)
     add("runs", "--rebuild", "make the index anew from the events of the runs", action=flag)

@@ -10,9 +10,9 @@ from treadle.content.trust import STATE_FOLDER
 from treadle.core.outcomes import FAILED as ACTION_FAILED
 from treadle.core.outcomes import RAN, label
 from treadle.core.text import safe, width
-from treadle.ledger.filling import BROKEN, DONE, FAILED, LOST, RUNNING, STOPPED
 from treadle.ledger.ledger import open_ledger
 from treadle.ledger.run_record import moment
+from treadle.ledger.states import BROKEN, DONE, FAILED, LOST, RUNNING, STOPPED
 from treadle.state.store import Store
 
 if TYPE_CHECKING:

@@ -61,7 +61,8 @@ _LARGEST = 1e15
 """No number of seconds, bytes or actions is larger."""
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Return whether a value is a number, and none that is out of all bounds."""
     return isinstance(value, (int, float)) and -_LARGEST < value < _LARGEST
 
 
@@ -69,32 +70,35 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _are_texts(value: object) -> bool:
+def are_texts(value: object) -> bool:
+    """Return whether a value is a list of texts."""
     return isinstance(value, list) and all(map(_is_text, value))
 
 
 def _are_rows(value: object) -> bool:
-    return isinstance(value, list) and all(map(_are_texts, value))
+    return isinstance(value, list) and all(map(are_texts, value))
 
 
 def _is_number_or_text(value: object) -> bool:
-    return _is_number(value) or _is_text(value)
+    return is_number(value) or _is_text(value)
 
 
-def _are_values(value: object) -> bool:
-    return isinstance(value, dict) and all(_is_text(one) or _are_texts(one) for one in value.values())
+def are_values(value: object) -> bool:
+    """Return whether a value is a map of texts and lists of texts."""
+    return isinstance(value, dict) and all(_is_text(one) or are_texts(one) for one in value.values())
 
 
 def _is_map(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def _are_numbers(value: object) -> bool:
-    return isinstance(value, dict) and all(map(_is_number, value.values()))
+def are_numbers(value: object) -> bool:
+    """Return whether a value is a map of numbers."""
+    return isinstance(value, dict) and all(map(is_number, value.values()))
 
 
 def _are_granted(value: object) -> bool:
-    return isinstance(value, dict) and all(_is_number(one) or _are_texts(one) for one in value.values())
+    return isinstance(value, dict) and all(is_number(one) or are_texts(one) for one in value.values())
 
 
 def _is_finite(value: object) -> bool:
@@ -115,9 +119,7 @@ def _are_maps(value: object) -> bool:
 
 
 def _is_place(value: object) -> bool:
-    return isinstance(value, dict) and (
-        not value or (_is_text(value.get("file")) and _is_number(value.get("line")))
-    )
+    return isinstance(value, dict) and (not value or (_is_text(value.get("file")) and is_number(value.get("line"))))
 
 
 _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
@@ -127,24 +129,24 @@ _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
         (_is_text, "a text"),
     ),
     **dict.fromkeys(("began", "failure"), (_is_text, "a text")),
-    **dict.fromkeys(("names", "needs", "after", "emptied", "facts"), (_are_texts, "a list of texts")),
-    **dict.fromkeys(("argv", "outputs"), (_are_texts, "a list of texts")),
+    **dict.fromkeys(("names", "needs", "after", "emptied", "facts"), (are_texts, "a list of texts")),
+    **dict.fromkeys(("argv", "outputs"), (are_texts, "a list of texts")),
     "rows": (_are_rows, "a list of lists of texts"),
-    **dict.fromkeys(("params", "selection"), (_are_values, "a map of texts and lists of texts")),
+    **dict.fromkeys(("params", "selection"), (are_values, "a map of texts and lists of texts")),
     **dict.fromkeys(
-        ("t", "tokens", "slot", "queued", "start", "duration", "total", "saved"), (_is_number, "a number")
+        ("t", "tokens", "slot", "queued", "start", "duration", "total", "saved"), (is_number, "a number")
     ),
-    **dict.fromkeys(("id", "user", "plan", "workflow", "resumes"), (_is_text, "a text")),
-    **dict.fromkeys(("attempt", "attempts", "jobs", "pid", "exit_code", "delay"), (_is_number, "a number")),
+    **dict.fromkeys(("plan", "workflow", "resumes"), (_is_text, "a text")),
+    **dict.fromkeys(("attempt", "attempts", "jobs", "pid", "exit_code", "delay"), (is_number, "a number")),
     "omitted": (_is_number_or_text, "a number or a text"),
     **dict.fromkeys(("queues", "left_out", "conditions"), (_is_map, "a map")),
-    "counts": (_are_numbers, "a map of numbers"),
+    "counts": (are_numbers, "a map of numbers"),
     "log": (_is_text, "a text"),
     "resources": (_are_granted, "a map of numbers and lists of texts"),
-    "usage": (_are_numbers, "a map of numbers"),
+    "usage": (are_numbers, "a map of numbers"),
     "measurements": (_are_finite, "a map of numbers"),
     "attributes": (_are_texts_by_name, "a map of texts"),
-    "artifacts": (_are_texts, "a list of texts"),
+    "artifacts": (are_texts, "a list of texts"),
     "place": (_is_place, "a map with file and line"),
     "reasons": (_are_maps, "a list of maps"),
 }

@@ -17,6 +17,7 @@ from treadle.events.schema import check_shapes
 
 from .database import storable
 from .run_files import is_alive, run_files
+from .states import BROKEN, DONE, FAILED, LOST, RUNNING, STOPPED
 from .steps import TABLES
 
 if TYPE_CHECKING:
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 
 BATCH = 1 << 20
 """About how many bytes of events are taken in one transaction."""
-RUNNING, DONE, FAILED, STOPPED, LOST, BROKEN = "running", "done", "failed", "stopped", "lost", "broken"
-STATES = (RUNNING, DONE, FAILED, STOPPED, LOST, BROKEN)
-"""The states of a run; broken: the plan or the call was wrong."""
-
 Event = Mapping[str, Any]
 
 

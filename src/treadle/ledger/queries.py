@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, fields
 from math import ceil
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from treadle.events.schema import are_numbers, are_texts, are_values, is_number
+
 if TYPE_CHECKING:
     from .database import Database, Row
 
@@ -110,30 +112,19 @@ class RunFilter:
     states: Sequence[str] = ()
     since: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
-    workflow: str = ""
     name: str = ""
     most: int = 0
     run: str = ""
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and -1e15 < value < 1e15
-
-
-def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
-
-
 _FITS: Mapping[str, Callable[[Any], bool]] = {
     "str": lambda value: isinstance(value, str),
-    **dict.fromkeys(("int", "float"), _is_number),
-    **dict.fromkeys(("int | None", "float | None"), lambda value: value is None or _is_number(value)),
-    "list[str]": _are_texts,
+    **dict.fromkeys(("int", "float"), is_number),
+    **dict.fromkeys(("int | None", "float | None"), lambda value: value is None or is_number(value)),
+    "list[str]": are_texts,
     "Mapping[str, Any]": lambda value: isinstance(value, dict),
-    "Mapping[str, Words]": lambda value: (
-        isinstance(value, dict) and all(isinstance(one, str) or _are_texts(one) for one in value.values())
-    ),
-    "Mapping[str, int]": lambda value: isinstance(value, dict) and all(map(_is_number, value.values())),
+    "Mapping[str, Words]": are_values,
+    "Mapping[str, int]": are_numbers,
 }
 """Type of a field, as it is annotated -> whether a value of the database is one."""
 
@@ -172,9 +163,6 @@ def runs(database: Database, wanted: RunFilter) -> list[RunRow]:
     if wanted.since:
         where.append("began >= ?")
         values.append(wanted.since)
-    if wanted.workflow:
-        where.append("workflow = ?")
-        values.append(wanted.workflow)
     for name, value in wanted.attributes.items():
         where.append(
             "EXISTS (SELECT 1 FROM attributes a WHERE a.run = runs.id AND a.name = ''"
@@ -191,7 +179,10 @@ def runs(database: Database, wanted: RunFilter) -> list[RunRow]:
     rows = [_made(database, RunRow, one) for one in found]
     by_id = {row.id: row for row in rows}
     if rows:
-        said = database.rows("SELECT run, attribute, value FROM attributes WHERE name = ''")
+        said = database.rows(
+            "SELECT run, attribute, value FROM attributes WHERE name = '' AND run BETWEEN ? AND ?",
+            (rows[-1].id, rows[0].id),
+        )
         for run, name, text in said:
             if run in by_id:
                 by_id[run].attributes = {**by_id[run].attributes, name: text}
@@ -270,23 +261,26 @@ def differences(database: Database, old: str, new: str) -> list[Difference]:
     """Return the actions whose outcome differs, or that ran for other reasons."""
     before = {one.name: one for one in actions_of(database, old)}
     after = {one.name: one for one in actions_of(database, new)}
+    why_before, why_after = reasons_of(database, old), reasons_of(database, new)
     found = []
     for name in sorted(before.keys() | after.keys()):
         was, is_now = before.get(name), after.get(name)
-        why = reasons_of(database, new, name)
+        why = why_after.get(name, [])
         words = [one.outcome if one is not None else "" for one in (was, is_now)]
-        if words[0] != words[1] or why != reasons_of(database, old, name):
+        if words[0] != words[1] or why != why_before.get(name, []):
             found.append(Difference(name, words[0], words[1], why))
     return found
 
 
-def reasons_of(database: Database, run: str, name: str) -> list[Mapping[str, str]]:
-    """Return why an action ran in a run."""
+def reasons_of(database: Database, run: str) -> dict[str, list[Mapping[str, str]]]:
+    """Return action -> why it ran in a run."""
     columns = ("kind", "element", "old", "new", "text")
-    found = database.rows(
-        f"SELECT {', '.join(columns)} FROM reasons WHERE run = ? AND name = ? ORDER BY number", (run, name)
-    )
-    return [dict(zip(columns, map(str, one), strict=True)) for one in found]
+    found: dict[str, list[Mapping[str, str]]] = {}
+    for name, *values in database.rows(
+        f"SELECT name, {', '.join(columns)} FROM reasons WHERE run = ? ORDER BY name, number", (run,)
+    ):
+        found.setdefault(str(name), []).append(dict(zip(columns, map(str, values), strict=True)))
+    return found
 
 
 @dataclass(slots=True)

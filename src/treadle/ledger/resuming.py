@@ -9,9 +9,9 @@ from treadle.core.redaction import REDACTED
 from treadle.core.text import shell_join
 from treadle.errors import UsageError
 
-from .filling import RUNNING
 from .queries import run_of
 from .run_record import moment
+from .states import RUNNING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,10 +10,10 @@ from treadle.core import wording
 from treadle.core.outcomes import FAIL, told
 from treadle.core.text import safe, shell_join
 from treadle.errors import UsageError, listed
-from treadle.ledger.filling import RUNNING
 from treadle.ledger.ledger import run_named
 from treadle.ledger.queries import actions_of, attempts, grouped, run_of
 from treadle.ledger.run_record import moment
+from treadle.ledger.states import RUNNING
 from treadle.ui.console import FORMAT
 from treadle.ui.durations import duration
 from treadle.ui.text import columns, line
