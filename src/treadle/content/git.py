@@ -158,6 +158,12 @@ def _entries(data: bytes, size: int) -> Generator[tuple[bytes, bytes, bytes], No
     return ""
 
 
+def commit_around(folder: str) -> str:
+    """Return the commit that is checked out around a folder, "" if none is; it is read without running git."""
+    checkout = checkout_of(folder)
+    return checkout.head() if checkout is not None and checkout.counts else ""
+
+
 def checkout_of(folder: str) -> Checkout | None:
     """Return the checkout around a folder, None if there is none."""
     top = os.path.realpath(folder)

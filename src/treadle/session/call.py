@@ -185,6 +185,12 @@ class Call:
         """Whether programs are asked to write colours although their output goes to a log."""
         return self._console is not None and self._console.screen.colours
 
+    def exit_code_of(self, report: RunReport) -> int:
+        """Return the usual exit code of a run: 0, 1, 2 where a plan is wrong, or that of the signal."""
+        if report.interrupted and self.stops.code:
+            return self.stops.code
+        return 2 if report.problems else 0 if report.ok else 1
+
     def end(self, report: RunReport, disabled: Mapping[str, str]) -> None:
         """Publish the end of the run.
 

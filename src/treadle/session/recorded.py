@@ -48,7 +48,7 @@ def run_recorded(call: Call, run: Callable[[Call], RunReport]) -> RunReport:
         raise
     finally:
         bus.remove(recording)
-    recording.close(_code(call, report))
+    recording.close(call.exit_code_of(report))
     return report
 
 
@@ -108,7 +108,7 @@ def _selection(options: Options) -> dict[str, str | list[str]]:
 
 
 def _about(call: Call, root: str) -> dict[str, Any]:
-    from treadle.content.git import checkout_of
+    from treadle.content.git import commit_around
 
     options = call.options
     about: dict[str, Any] = {"jobs": options.jobs or usable_cpus(), "user": _user()}
@@ -120,8 +120,7 @@ def _about(call: Call, root: str) -> dict[str, Any]:
         selection["folder"] = folder
     if selection:
         about["selection"] = selection
-    checkout = checkout_of(root)
-    commit = checkout.head() if checkout is not None and checkout.counts else ""
+    commit = commit_around(root)
     if commit:
         about["commit"] = commit
     if options.attributes:
@@ -137,13 +136,6 @@ def _user() -> str:
         return getpwuid(os.getuid()).pw_name
     except KeyError:
         return str(os.getuid())
-
-
-def _code(call: Call, report: RunReport) -> int:
-    """Return the usual exit code of a run, whatever the call wants its own to say."""
-    if report.interrupted and call.stops.code:
-        return call.stops.code
-    return 2 if report.problems else 0 if report.ok else 1
 
 
 def _code_of(error: BaseException, call: Call) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from time import monotonic
 
-from treadle.cli.exit_codes import FAILED, MASK, OTHER, WRONG
+from treadle.cli.exit_codes import FAILED, MASK, OTHER
 from treadle.core.text import shell_join
 from treadle.errors import TreadleError, UsageError
 from treadle.session.run import run
@@ -95,18 +95,7 @@ def exit_code(call: Call, report: RunReport) -> int:
 
         bits = bits_of(one.outcome for one in report.actions.values())
         return bits | (OTHER if report.problems else 0) | (CANCELLED if report.interrupted else 0)
-    if report.interrupted and call.stops.code:
-        return call.stops.code
-    return WRONG if report.problems else 0 if report.ok else FAILED
-
-
-def _commit_of(folder: str) -> dict[str, str]:
-    """Return the commit that is checked out around a folder, as a field; it is read without running git."""
-    from treadle.content.git import checkout_of
-
-    checkout = checkout_of(folder)
-    commit = checkout.head() if checkout is not None and checkout.counts else ""
-    return {"commit": commit} if commit else {}
+    return call.exit_code_of(report)
 
 
 def _run_recorded(call: Call) -> int:
@@ -122,6 +111,7 @@ def _run_recorded(call: Call) -> int:
     from treadle import __version__
     from treadle.cli.failures import exit_code_of
     from treadle.command.walk import usable_cpus
+    from treadle.content.git import commit_around
     from treadle.events.recorder import Recorder
     from treadle.session.outlets import Outlets
 
@@ -139,7 +129,11 @@ def _run_recorded(call: Call) -> int:
     began = datetime.fromtimestamp(time() - (monotonic() - call.began), UTC)
     text = began.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     options = call.options
-    about = {"host": os.uname().nodename, "jobs": options.jobs or usable_cpus(), **_commit_of(root)}
+    about = {
+        "host": os.uname().nodename,
+        "jobs": options.jobs or usable_cpus(),
+        **({"commit": commit} if (commit := commit_around(root)) else {}),
+    }
     recorder.begin(root, text, options.names, __version__, argv=options.argv, params=options.params, about=about)
     call.bus.add(recorder)
     try:
