@@ -13,6 +13,7 @@ from treadle.core.outcomes import (
     KINDS,
     NO_OUTCOME,
     NOT_STARTED,
+    SKIPPED,
     STATUSES,
     Outcome,
     outcome,
@@ -242,6 +243,9 @@ class Run:
         counts = dict.fromkeys(STATUSES, 0)
         for action in self.actions.values():
             counts[action.status] += 1
+        if self.summary is not None:
+            # a recorded run counts what was up to date, and says no more of it
+            counts[SKIPPED] = max(counts[SKIPPED], int(self.summary.get("counts", {}).get(SKIPPED, 0)))
         return counts
 
     def with_status(self, *statuses: str) -> list[ActionRun]:
