@@ -159,20 +159,12 @@ class Settings:
         limits: Mapping[str, Limits] | None = None,
         done_since: Mapping[str, int] | None = None,
     ) -> None:
-        maps, is_number = (
-            (queues, environ, blocked, limits, done_since),
-            jobs is None or (type(jobs) is int and jobs >= 0),
-        )
-        if not (is_number and type(force) is not str and all(one is None or hasattr(one, "keys") for one in maps)):
-            _refuse(
-                jobs=jobs,
-                force=force,
-                queues=queues,
-                environ=environ,
-                blocked=blocked,
-                limits=limits,
-                done_since=done_since,
-            )
+        maps: dict[str, object] = {"queues": queues, "environ": environ, "blocked": blocked, "limits": limits}
+        maps["done_since"] = done_since
+        is_number = jobs is None or (type(jobs) is int and jobs >= 0)
+        are_maps = all(one is None or hasattr(one, "keys") for one in maps.values())
+        if not (is_number and are_maps and type(force) is not str):
+            _refuse(jobs=jobs, force=force, **maps)
         if not (pool is None or callable(pool) or hasattr(pool, "most_beside")):
             _refuse(pool=pool)
         self.done_since = done_since or {}
