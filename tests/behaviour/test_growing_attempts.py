@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from elsewhere import Elsewhere
 from helpers import run_treadle
 from treadle import (
     DAG,
     Attempt,
     Command,
-    CommandWalk,
     Engine,
     Limits,
     Node,
@@ -54,14 +54,6 @@ class Ending(Engine):
 
     def cancel(self, key: object, *, at_once: bool) -> None:
         raise AssertionError((key, at_once))
-
-
-class Elsewhere(CommandWalk):
-    """A walk whose actions run on an engine."""
-
-    def engine_of(self, uid: str, command: Command) -> str:
-        del uid, command
-        return "far"
 
 
 class Notes(Subscriber):

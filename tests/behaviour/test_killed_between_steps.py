@@ -238,6 +238,19 @@ class Prepared:
             name: self.case.theirs[name] for name in self.case.stays
         }
 
+    def runs_after_kills(self, part: tuple[int, int]) -> Iterator[str]:
+        """Kill a run before each of some steps, check that nothing is lost, run again and check what that leaves.
+
+        :param part: see `steps`
+        """
+        for step in self.steps("run", "-j1", part=part):
+            when = f"killed before step {step}"
+            self.check_nothing_is_lost(when)
+            assert call(self.folder, "run")[0] == 0, (when, self.printed())
+            self.check_nothing_is_lost(f"run after {when}")
+            self.check_result(when)
+            yield when
+
     def steps(self, *arguments: str, part: tuple[int, int] = (0, 1)) -> Iterator[int]:
         """Yield the numbers of the steps of a call, with a project that was killed there.
 
@@ -263,13 +276,8 @@ def test_a_run_that_was_killed_at_any_step_loses_nothing_and_the_next_one_is_rig
 ) -> None:
     project = Prepared(tmp_path, CASES[case])
     done = 0
-    for step in project.steps("run", "-j1", part=(list(CASES).index(case), len(CASES))):
+    for when in project.runs_after_kills((list(CASES).index(case), len(CASES))):
         done += 1
-        when = f"killed before step {step}"
-        project.check_nothing_is_lost(when)
-        assert call(project.folder, "run")[0] == 0, (when, project.printed())
-        project.check_nothing_is_lost(f"run after {when}")
-        project.check_result(when)
         project.check_clean_leaves_only_theirs(when)
     assert done > 10
 
@@ -304,13 +312,8 @@ def test_a_run_with_workdirs_that_was_killed_at_any_step_loses_nothing_and_the_n
     number = list(CASES).index(case)
     project = Prepared(tmp_path, CASES[case], ("fresh", "{fresh: copy}")[number % 2])
     done = 0
-    for step in project.steps("run", "-j1", part=(number, len(CASES))):
+    for when in project.runs_after_kills((number, len(CASES))):
         done += 1
-        when = f"killed before step {step}"
-        project.check_nothing_is_lost(when)
-        assert call(project.folder, "run")[0] == 0, (when, project.printed())
-        project.check_nothing_is_lost(f"run after {when}")
-        project.check_result(when)
         left = [name for name in tree(project.folder) if name.startswith(".treadle/work/")]
         assert not left, (when, left)
     assert done > 8

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from elsewhere import Elsewhere
 from treadle import DAG, Attempt, Command, CommandWalk, Engine, Limits, Report, Retries, Settings
 from treadle.errors import TreadleError
 
@@ -38,14 +39,6 @@ class Losing(Engine):
 
     def cancel(self, key: object, *, at_once: bool) -> None:
         raise AssertionError((key, at_once))
-
-
-class Elsewhere(CommandWalk):
-    """A walk whose actions run on an engine."""
-
-    def engine_of(self, uid: str, command: Command) -> str:
-        del uid, command
-        return "far"
 
 
 def run(root: Path, engine: Engine, limits: Limits | None = None, settings: Settings | None = None) -> Report:
