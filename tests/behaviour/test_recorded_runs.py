@@ -84,6 +84,7 @@ def test_a_recorded_run_with_nothing_to_do_counts_what_is_up_to_date(folder: Pat
     (run,) = runs(folder)
     assert (run["state"], run["counts"]["skipped"]) == ("done", 2)
     assert data(folder, "show")["actions"] == []
+    assert "2 up to date" in run_treadle(folder, "report", check=0).out
 
 
 def test_an_attribute_records_the_run_and_finds_it(folder: Path) -> None:
