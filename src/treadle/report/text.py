@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from treadle.core.decision import Reason
-from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED_ITSELF, RunCounts
+from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, SKIPPED_ITSELF, RunCounts
 from treadle.core.text import safe, shell_join
 from treadle.errors import Place, TreadleError
 from treadle.events.bus import Ended
@@ -22,6 +22,8 @@ def text_lines(run: Run, *, verbose: bool = False) -> list[Line]:
     :param verbose: whether skipped actions get a line too
     """
     state = RunCounts(len(run.actions), 0.0)
+    # those that a recorded run counts and says no more of
+    state.expect(run.counts()[SKIPPED] - len(run.with_status(SKIPPED)), SKIPPED)
     blocked: dict[tuple[str, ...], list[str]] = {}
     lines = [line((text, "dim")) for text in _call_texts(run)]
     lines += [line((f"treadle: {safe(note)}", "dim")) for note in run.notes]
