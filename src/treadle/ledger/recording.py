@@ -6,10 +6,12 @@ What is skipped is not written, only counted: a run of one action of ten thousan
 from __future__ import annotations
 
 import os
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.outcomes import SKIPPED
+from treadle.events.background import DELAY
 from treadle.events.bus import Subscriber
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from treadle.core.decision import Verdict
     from treadle.errors import TreadleError
+    from treadle.events.background import Background
     from treadle.events.bus import Action, Ended, LogOpened, PlanRead, RunEnded, Started, WalkBegan, WalkEnded
     from treadle.events.recorder import Recorder
 
@@ -31,15 +34,26 @@ class Recording(Subscriber):
     :param record: what the run says of itself
     :param warn: prints a remark on the run; called once if it cannot be recorded
     :param at_once: whether it is recorded also if nothing starts
+    :param begin_beside: begins the thread of a long run
     """
 
-    def __init__(self, root: str, record: RunRecord, warn: Callable[[str], None], *, at_once: bool = False) -> None:
+    tick = DELAY
+
+    def __init__(
+        self,
+        root: str,
+        record: RunRecord,
+        warn: Callable[[str], None],
+        *,
+        at_once: bool = False,
+        begin_beside: Callable[[Recording], Background] | None = None,
+    ) -> None:
         self.root = root
         self._state = os.path.join(root, STATE_FOLDER)
         self.record = record
         self.id = ""
         """The identifier of the run, "" as long as it is not recorded."""
-        self._warn = warn
+        self.warn = warn
         self._at_once = at_once
         self._failed = False
         self._recorder: Recorder | None = None
@@ -51,6 +65,10 @@ class Recording(Subscriber):
         self._skipped = 0
         self._early: list[tuple[str, object]] = []
         """Notes and problems from before the first start."""
+        self.background: Background | None = None
+        """The thread beside the loop, None in a short run."""
+        self._begin_beside = begin_beside
+        self._is_long_at: float | None = None
 
     def _opened(self) -> Recorder | None:
         """Return the recorder, which is made at the first call; None if the run cannot be recorded."""
@@ -77,7 +95,7 @@ class Recording(Subscriber):
         if not self._failed:
             self._failed = True
             self._recorder = None
-            self._warn(f"the run is not recorded any more: {why}" if self.id else f"the run is not recorded: {why}")
+            self.warn(f"the run is not recorded any more: {why}" if self.id else f"the run is not recorded: {why}")
 
     def _told(self, name: str) -> Recorder | None:
         """Return the recorder, which knows of an action what went before."""
@@ -112,6 +130,8 @@ class Recording(Subscriber):
 
     def started(self, event: Started) -> None:
         """Record the start of an attempt."""
+        if self._is_long_at is None:
+            self._is_long_at = event.at + DELAY
         recorder = self._told(event.name)
         if recorder is not None:
             recorder.started(event)
@@ -157,9 +177,19 @@ class Recording(Subscriber):
             self._early.append((method, argument))
 
     def round(self) -> None:
-        """Write what has happened."""
+        """Write what has happened; begin the thread of a run that has become a long one."""
         if self._recorder is not None:
             self._recorder.round()
+        if self.background is not None:
+            self.background.round()
+        elif self._is_long_at is not None and monotonic() >= self._is_long_at:
+            self.go_beside()
+
+    def go_beside(self) -> Background | None:
+        """Return the thread of this run, which begins at the first call; None if it is not recorded."""
+        if self.background is None and self._begin_beside is not None and self._recorder is not None:
+            self.background = self._begin_beside(self)
+        return self.background
 
     def walk_ended(self, event: WalkEnded) -> None:
         """Keep the actions that the walk has not started."""
@@ -182,6 +212,11 @@ class Recording(Subscriber):
 
         :param error: what has ended it in the middle
         """
+        self._write_end(exit_code, error)
+        if self.background is not None:
+            self.background.close()
+
+    def _write_end(self, exit_code: int, error: BaseException | None) -> None:
         recorder = self._recorder
         if recorder is None and error is not None and self._at_once and os.path.isdir(self._state):
             # a plan that is wrong: nothing was walked

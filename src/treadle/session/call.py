@@ -93,6 +93,14 @@ class StopRequests:
         """From now on there is no walk."""
         self._walk = None
 
+    def wake(self) -> None:
+        """Make the loop of the walk go round once. Any thread may call this."""
+        walk = self._walk
+        if walk is not None and walk.scheduler is not None:
+            from treadle.scheduling.scheduler import RUNNING
+
+            walk.scheduler.stop(RUNNING)
+
     def repeat(self) -> None:
         """Tell the walk of each request once more: a walk that is only about to begin does not listen yet."""
         if self._repeated < self.count and self._walk is not None:

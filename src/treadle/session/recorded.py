@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from treadle.events.background import Background
     from treadle.ledger.database import Database
 
     from .call import Call, RunReport
@@ -38,7 +39,14 @@ def run_recorded(call: Call, run: Callable[[Call], RunReport]) -> RunReport:
         options.params,
         _about(call, root),
     )
-    recording = Recording(root, record, call.note, at_once=options.record or bool(options.attributes))
+
+    def beside(recording: Recording) -> Background:
+        from .beside import begin_beside
+
+        return begin_beside(call, recording)
+
+    at_once = options.record or bool(options.attributes)
+    recording = Recording(root, record, call.note, at_once=at_once, begin_beside=beside)
     bus = call.bus
     bus.add(recording)
     try:

@@ -1,0 +1,23 @@
+"""What a recorded run does beside its loop, from the time on that it counts as a long one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from treadle.events.background import Background
+
+if TYPE_CHECKING:
+    from treadle.ledger.recording import Recording
+
+    from .call import Call
+
+
+def begin_beside(call: Call, recording: Recording) -> Background:
+    """Begin the thread of a run, with all that it sees to; called once, by `Recording.go_beside`.
+
+    What is added here is loaded by runs of some seconds only.
+    """
+    background = Background(recording.warn)
+    background.wake_loop = call.stops.wake
+    background.begin()
+    return background
