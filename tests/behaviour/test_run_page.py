@@ -174,3 +174,46 @@ def test_without_the_files_a_page_names_them_and_does_not_link(tmp_path: Path) -
     data = page_data(elsewhere / "p.html")
     assert data["outputs"] == {"0": [["o/t.csv"]]}
     assert data["files"]["0"][0]["rows"] == [["x", "y"]]
+
+
+def test_a_page_has_the_earlier_recorded_runs_of_each_action(tmp_path: Path) -> None:
+    plan(tmp_path, "default: [a, b]\nactions:\n  a: {sh: test ! -e bad, always: true}\n  b: {run: echo}\n")
+    (tmp_path / "bad").touch()
+    run_treadle(tmp_path, "run", "--record", "-k", check=1)
+    (tmp_path / "bad").unlink()
+    run_treadle(tmp_path, "run", "--record", "a", check=0)
+    run_treadle(tmp_path, "run", "--record", "--events", "e.jsonl", "--html", "p.html", check=0)
+    (tmp_path / "bad").touch()
+    run_treadle(tmp_path, "run", "--record", "a", check=1)
+
+    def past(path: str) -> dict[str, list[str]]:
+        found = page_data(tmp_path / path)
+        ends = found["past"]["ends"]
+        return {
+            found["names"][int(at)]: [ends[row[2]][0] for row in rows] for at, rows in found["past"]["of"].items()
+        }
+
+    # by the run itself, and later of its events and of its record: the same, without itself and without what follows
+    assert past("p.html") == {"a": ["failed", "ran"], "b": ["ran"]}
+    run_treadle(tmp_path, "report", "e.jsonl", "--html", "q.html", check=0)
+    run_treadle(tmp_path, "report", "last-1", "--html", "r.html", check=0)
+    assert past("q.html") == past("r.html") == past("p.html")
+    run_treadle(tmp_path, "report", "--html", "s.html", check=0)
+    assert past("s.html") == {"a": ["failed", "ran", "ran"]}
+    shutil.rmtree(tmp_path / ".treadle" / "runs")
+    run_treadle(tmp_path, "report", "e.jsonl", "--html", "q.html", check=0)
+    assert page_data(tmp_path / "q.html")["past"] == {}
+
+
+def test_failures_that_say_the_same_have_one_line_in_a_report(tmp_path: Path) -> None:
+    plan(
+        tmp_path,
+        "actions:\n  fit: {foreach: {n: ['1', '2', '3']}, sh: 'echo reading /x/${n}; echo KeyError: ${n}; exit 1'}\n"
+        "  odd: {sh: 'echo ValueError; exit 1'}\n",
+    )
+    run_treadle(tmp_path, "run", "-k", "--events", "e.jsonl", "fit", "odd", check=1)
+    told = run_treadle(tmp_path, "report", "e.jsonl", check=0).lines
+    alike = [line for line in told if line.startswith("alike")]
+    assert len(alike) == 1
+    assert alike[0].startswith("alike: 3 actions, fit@1, fit@2, fit@3: ")
+    assert re.search(r"exit code 1: KeyError: [123]$", alike[0])

@@ -343,15 +343,25 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[max(0, ceil(len(ordered) * share) - 1)]
 
 
-def grouped(failures: Sequence[tuple[str, str]]) -> list[tuple[str, list[str]]]:
-    """Return failures by their text without numbers and paths, the largest group first.
+def histories(database: Database, plan: str, before: str, most: int) -> dict[str, list[tuple[str, float, str]]]:
+    """Return action -> its last runs before a time, the last one last.
 
-    :param failures: name and text
-    :return: the text of the first of each group, and the names
+    :param plan: only of runs of this plan
+    :param before: only of runs that began before it, in UTC as they are recorded
+    :param most: so many of each action
+    :return: when the run began, the seconds of the last attempt, and its kind of outcome
     """
-    groups: dict[str, tuple[str, list[str]]] = {}
-    for name, text in failures:
-        shape = re.sub(r"\S*/\S*", "PATH", text)
-        shape = re.sub(r"0x[0-9a-fA-F]+|\d+(\.\d+)?", "N", shape)
-        groups.setdefault(shape, (text, []))[1].append(name)
-    return sorted(groups.values(), key=lambda one: -len(one[1]))
+    found: dict[str, list[tuple[str, float, str]]] = {}
+    for name, began, seconds, kind in database.rows(
+        "SELECT name, began, duration, outcome FROM (SELECT a.name AS name, r.began AS began,"
+        " a.duration AS duration, a.outcome AS outcome,"
+        " row_number() OVER (PARTITION BY a.name ORDER BY a.run DESC) AS place"
+        " FROM actions a JOIN runs r ON r.id = a.run"
+        " WHERE a.attempts > 0 AND a.outcome <> '' AND r.plan = ? AND r.began < ?) AS past"
+        " WHERE place <= ? ORDER BY name, place DESC",
+        (plan, before, most),
+    ):
+        if not is_number(seconds):
+            raise database.foreign()
+        found.setdefault(str(name), []).append((str(began), float(seconds), str(kind)))
+    return found

@@ -13,19 +13,20 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 from urllib.parse import quote
 
 from treadle.core import wording
 from treadle.core.decision import ABSENT
-from treadle.core.outcomes import FAILED, INTERRUPTED, label, told, words
+from treadle.core.outcomes import FAILED, INTERRUPTED, KINDS, label, told, words
 from treadle.core.text import safe, shell_join, size_text
 from treadle.events.run_model import ActionRun, Attempt, Run
 from treadle.ui.durations import duration
 
 from .critical import critical_path
+from .failures import failure_groups
 
 BEGINS = """\
 <!doctype html>
@@ -41,10 +42,19 @@ _LOG_CHARACTERS = 40_000
 _COMMAND_CHARACTERS = 4_000
 
 
-def html(run: Run, links: Links | None = None) -> Iterator[str]:
+Past = tuple[str, float, str]
+"""An earlier run of an action: when that began, in UTC, the seconds of the last attempt, its kind of outcome."""
+History = Mapping[str, Sequence[Past]]
+"""Action -> its earlier runs, the last one last."""
+MOST_PAST = 20
+"""So many runs of each action are shown, that of the page among them."""
+
+
+def html(run: Run, links: Links | None = None, history: History | None = None) -> Iterator[str]:
     """Yield the text of the page.
 
     :param links: links to files of the run; None for a page without them
+    :param history: earlier runs of its actions; None if nothing is known of them
     """
     style = _part("page.css")
     script = "".join(f"(() => {{\n{_part(name)}}})();\n" for name in _SCRIPTS)
@@ -57,7 +67,7 @@ def html(run: Run, links: Links | None = None) -> Iterator[str]:
     yield f"<style>{style}</style>\n</head>\n<body>\n"
     yield _part("page.html")
     yield '<script type="application/json" id="data">'
-    yield _as_block(data_of(run, links or Links()))
+    yield _as_block(data_of(run, links or Links(), history))
     yield f"</script>\n<script>{script}</script>\n</body>\n</html>\n"
 
 
@@ -87,7 +97,7 @@ def _number(texts: dict[str, int], text: str) -> int:
     return texts.setdefault(text, len(texts))
 
 
-def data_of(run: Run, links: Links) -> dict[str, Any]:
+def data_of(run: Run, links: Links, history: History | None = None) -> dict[str, Any]:
     """Return the data of the page: columns with an entry for each action, numbers in place of names."""
     actions = list(run.actions.values())
     numbers = {action.name: number for number, action in enumerate(actions)}
@@ -134,9 +144,28 @@ def data_of(run: Run, links: Links) -> dict[str, Any]:
         "outputs": {numbers[a.name]: [links.to(path) for path in a.outputs] for a in actions if a.outputs},
         "files": {numbers[a.name]: [_shown(one, links) for one in a.files] for a in actions if a.files},
         "output": {numbers[a.name]: _end(a.printed()) for a in actions if a.name in whole and a.output},
+        "groups": [[_lines(text), [numbers[n] for n in names]] for text, names in failure_groups(run)],
+        "past": _past(history or {}, numbers),
         "critical": [numbers[name] for name in critical_path(run)],
         "left_out": [[safe(name), safe(str(why))] for name, why in run.left_out.items()],
     }
+
+
+def _past(history: History, numbers: Mapping[str, int]) -> dict[str, Any]:
+    """Return the earlier runs of actions as numbers: the times of runs and the kinds of ends are said once."""
+    began: dict[str, int] = {}
+    ends: dict[str, int] = {}
+    of = {
+        numbers[name]: [
+            [_number(began, safe(when)), round(seconds, 3), _number(ends, kind)]
+            for when, seconds, kind in rows[-MOST_PAST:]
+            if kind in KINDS
+        ]
+        for name, rows in history.items()
+        if name in numbers
+    }
+    said = [[KINDS[kind][3], "" if (word := words(kind)) == label(KINDS[kind][3]) else word] for kind in ends]
+    return {"began": list(began), "ends": said, "of": of} if of else {}
 
 
 def _usages(action: ActionRun) -> list[Mapping[str, float]]:

@@ -13,6 +13,8 @@ from treadle.ui import render
 from treadle.ui.error_text import problems_lines
 from treadle.ui.text import Line, line
 
+from .failures import failure_groups
+
 _LAST = 20
 
 
@@ -42,6 +44,7 @@ def text_lines(run: Run, *, verbose: bool = False) -> list[Line]:
     for action, ended in failed:
         output = action.printed().removesuffix("\n").split("\n")[-_LAST:] if action.output else []
         lines += render.failure_block(render.Failure(ended, action.command, action.log, "", output))
+    lines += _group_lines(run)
     lines += render.blocked_lines(blocked)
     if verbose:
         lines += render.disabled_lines(run.left_out)
@@ -50,6 +53,11 @@ def text_lines(run: Run, *, verbose: bool = False) -> list[Line]:
     cut_off = run.result if run.result in (INTERRUPTED, UNFINISHED) else ""
     lines.append(render.totals(state, run.duration, saved=run.saved, cut_off=cut_off))
     return lines
+
+
+def _group_lines(run: Run) -> list[Line]:
+    """Return a line for each group of failures that say the same, but for numbers and paths."""
+    return [render.alike_line(text, names) for text, names in failure_groups(run) if len(names) > 1]
 
 
 def _call_texts(run: Run) -> list[str]:

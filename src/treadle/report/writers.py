@@ -12,13 +12,13 @@ from treadle.events.run_model import Run
 
 from . import html, junit, markdown, trace
 
-_WRITERS: Mapping[str, Callable[[Run, html.Links], Iterator[str]]] = {
-    "junit": lambda run, _: junit.junit(run),
-    "trace": lambda run, _: trace.trace(run),
-    "markdown": lambda run, _: markdown.markdown(run),
+_WRITERS: Mapping[str, Callable[[Run, html.Links, html.History], Iterator[str]]] = {
+    "junit": lambda run, *_: junit.junit(run),
+    "trace": lambda run, *_: trace.trace(run),
+    "markdown": lambda run, *_: markdown.markdown(run),
     "html": html.html,
 }
-"""Kind -> a function of the run and the links from the report to its files."""
+"""Kind -> a function of the run, the links from the report to its files, and earlier runs of its actions."""
 _BEGINS = {
     "events": schema.BEGINS,
     "junit": junit.BEGINS,
@@ -28,6 +28,9 @@ _BEGINS = {
 }
 KINDS = tuple(_WRITERS)
 """The kinds of report files; each is an option of `run` and of `report`."""
+
+WITH_HISTORY = ("html",)
+"""The kinds that show earlier runs."""
 
 
 def check_files(paths: Mapping[str, str]) -> None:
@@ -53,15 +56,20 @@ def _refuse_same(paths: Mapping[str, str]) -> None:
             seen[full] = kind
 
 
-def write_report(run: Run, kind: str, path: str, root: str = "") -> str:
+def write_report(
+    run: Run, kind: str, path: str, root: str = "", history: Callable[[Run], html.History] | None = None
+) -> str:
     """Write one file, if a path is given; return why that has failed, "" if it has not.
 
     :param root: the folder that paths of the run are relative to; without it a page links to no files
+    :param history: returns what is known of earlier runs of its actions
     """
     if not path:
         return ""
+    links = html.Links(root, os.path.dirname(os.path.abspath(path)))
+    past = history(run) if history is not None and kind in WITH_HISTORY else {}
     try:
-        write_whole(path, _WRITERS[kind](run, html.Links(root, os.path.dirname(os.path.abspath(path)))))
+        write_whole(path, _WRITERS[kind](run, links, past))
     except OSError as error:
         return f"{path} cannot be written: {error.strerror}"
     return ""

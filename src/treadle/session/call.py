@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from time import monotonic
+from time import monotonic, time
 
 from treadle.core.outcomes import Report
 from treadle.errors import PlanError, UsageError, listed
@@ -154,6 +154,8 @@ class Call:
         self.stops = stops or StopRequests()
         self.found = found
         self.began = monotonic() if found is None else found.began
+        self._moment = (0.0, 0.0)
+        """When it began, on the monotonic clock and since the epoch, as that was first asked for."""
         self.previous_outputs: PreviousOutputs | None = None
         """The outputs of previous runs, as the globs of the loaded plan saw them."""
         self.under_way = False
@@ -192,6 +194,13 @@ class Call:
     def colours(self) -> bool:
         """Whether programs are asked to write colours although their output goes to a log."""
         return self._console is not None and self._console.screen.colours
+
+    @property
+    def began_at(self) -> float:
+        """When it began, in seconds since the epoch: the same in all that is written of it."""
+        if self._moment[0] != self.began:
+            self._moment = (self.began, time() - (monotonic() - self.began))
+        return self._moment[1]
 
     def exit_code_of(self, report: RunReport) -> int:
         """Return the usual exit code of a run: 0, 1, 2 where a plan is wrong, or that of the signal."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from treadle.events.schema import Event
+    from treadle.report.html import History
     from treadle.session.call import Call
 
 
@@ -89,8 +90,10 @@ class Outlets:
         failures = []
         if self._run is not None:
             self._run.complete()
+            history = self._history if self._root else None
             failures = [
-                write_report(self._run, kind, getattr(self.call.options, kind), self._root) for kind in KINDS
+                write_report(self._run, kind, getattr(self.call.options, kind), self._root, history)
+                for kind in KINDS
             ]
         for failure in filter(None, failures):
             self.call.console.warn(failure)
@@ -100,3 +103,10 @@ class Outlets:
             if self._lines.failure and not is_told:
                 self.call.console.warn(self._lines.failure)
         return not any(failures) and not (self._lines is not None and self._lines.failure)
+
+    def _history(self, run: Run) -> History:
+        from treadle.content.trust import STATE_FOLDER
+
+        from .recorded import history_of
+
+        return history_of(os.path.join(self._root, STATE_FOLDER), run)

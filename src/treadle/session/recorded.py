@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from treadle.command.walk import usable_cpus
@@ -17,7 +16,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from treadle.events.background import Background
+    from treadle.events.run_model import Run
     from treadle.ledger.database import Database
+    from treadle.report.html import History
 
     from .call import Call, RunReport
     from .options import Options
@@ -33,7 +34,7 @@ def run_recorded(call: Call, run: Callable[[Call], RunReport]) -> RunReport:
     root = _root(call)
     record = RunRecord(
         call.began,
-        time() - (monotonic() - call.began),
+        call.began_at,
         options.names,
         options.argv,
         options.params,
@@ -84,6 +85,26 @@ def resume(call: Call, ledger: Database, run: str) -> int:
     options.resumes = run
     call.done_since = found.done_since
     return len(found.done_since)
+
+
+def history_of(state: str, run: Run) -> History:
+    """Return the earlier runs of the actions of a run that were recorded, for its page; nothing without a ledger.
+
+    :param state: the state folder
+    """
+    from treadle.ledger.database import LedgerError
+    from treadle.ledger.ledger import open_ledger
+    from treadle.ledger.queries import histories
+    from treadle.report.html import MOST_PAST
+
+    if not run.plan or not run.began:
+        return {}
+    try:
+        with open_ledger(state, lambda _: None) as ledger:
+            return histories(ledger, run.plan, run.began, MOST_PAST)
+    except (LedgerError, OSError):
+        # a page is whole without it
+        return {}
 
 
 def _root(call: Call) -> str:

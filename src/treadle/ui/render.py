@@ -192,6 +192,15 @@ def blocked_lines(blocked: Mapping[tuple[str, ...], Sequence[str]]) -> list[Line
     ]
 
 
+def alike_line(text: str, names: Sequence[str]) -> Line:
+    """Return the line on actions that fail alike.
+
+    :param text: what the first of them says
+    """
+    first, _, _ = text.partition("\n")
+    return line(("alike", "bad"), f": {len(names)} actions, {_names(names)}: {crop(safe(first), 400)}")
+
+
 def disabled_lines(disabled: Mapping[str, str]) -> list[Line]:
     """Return the lines on actions that the plan disables, and why."""
     return [line(("disabled ", "dim"), safe(uid), f": {safe(why)}" if why else "") for uid, why in disabled.items()]

@@ -14,7 +14,7 @@ from treadle.ledger import filling
 from treadle.ledger.database import Database, LedgerError
 from treadle.ledger.filling import fill
 from treadle.ledger.ledger import open_ledger, run_named
-from treadle.ledger.queries import RunFilter, actions_of, attempts, differences, figures, grouped, percentile, runs
+from treadle.ledger.queries import RunFilter, actions_of, attempts, differences, figures, percentile, runs
 from treadle.ledger.resuming import resumed
 from treadle.ledger.run_files import is_id, make_run_folder, new_id, run_files
 from treadle.ledger.steps import STEPS, TABLES
@@ -217,11 +217,6 @@ def test_what_another_has_put_into_the_folder_of_runs_is_no_run(tmp_path: Path, 
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 1), (0.1, 1), (0.5, 5), (0.51, 6), (0.95, 10), (1.0, 10)])
 def test_a_percentile_is_a_value_that_was_seen(share: float, expected: float) -> None:
     assert percentile([float(one) for one in range(1, 11)], share) == expected
-
-
-def test_failures_are_grouped_by_their_text_without_numbers_and_paths() -> None:
-    failures = [("a", "exit code 1: x/1.c:3"), ("b", "exit code 2: y/2.c:4"), ("c", "killed by SIGKILL")]
-    assert grouped(failures) == [("exit code 1: x/1.c:3", ["a", "b"]), ("killed by SIGKILL", ["c"])]
 
 
 def asked(database: Database) -> None:

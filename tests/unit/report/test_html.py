@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from treadle.report.html import History
+
     Look = Callable[..., Any]
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -39,10 +41,10 @@ class Browser:
         self.driver = driver
         self.folder = folder
 
-    def show(self, events: list[dict[str, Any]], width: int = 1280) -> None:
+    def show(self, events: list[dict[str, Any]], width: int = 1280, history: History | None = None) -> None:
         """Show the page of a run, and wait until its script has run."""
         page = self.folder / "page.html"
-        page.write_text("".join(html(Run.of(events))), encoding="utf-8")
+        page.write_text("".join(html(Run.of(events), history=history)), encoding="utf-8")
         self.driver.set_window_size(width, 900)
         self.driver.get(page.as_uri())
 
@@ -409,3 +411,58 @@ def test_what_was_interrupted_is_told_once(browser: Browser) -> None:
             event["failure"] = "interrupted"
     browser.show(events)
     assert browser.text(".failure.interrupted .what") == "interrupted"
+
+
+def test_an_action_shows_its_last_runs_with_that_of_the_page(browser: Browser) -> None:
+    events = one_action("a", "ran")
+    events[0]["began"] = "2026-11-20T12:00:30.000Z"
+    past = [(f"2026-11-20T12:00:{at:02}.000Z", at / 10, "success" if at % 2 else "timeout") for at in range(25)]
+    browser.show(events, history={"a": past, "gone": past})
+    assert browser.complaints() == []
+    assert browser.count("#actions tbody .bars") == 1
+    bars = browser.run(
+        "return [...document.querySelectorAll('#actions .bars rect')].map(r => r.getAttribute('class'))"
+    )
+    assert bars == [f"fill-{'ran' if at % 2 else 'failed'}" for at in range(6, 25)] + ["fill-ran"]
+    titles = browser.run("return [...document.querySelectorAll('#actions .bars title')].map(t => t.textContent)")
+    assert titles[0].endswith("failed: timed out, 0.6s")
+    heights = browser.run(
+        "return [...document.querySelectorAll('#actions .bars rect')].map(r => r.getBoundingClientRect().height)"
+    )
+    # the last but one has taken longest
+    assert max(heights) == heights[-2] == 18
+    browser.click("#actions tbody button.link")
+    browser.click("#detail .past summary")
+    assert browser.count("#detail .past tr") == 20
+    assert "10 failed, median 1.3s" in browser.text("#detail")
+    # without a record there is nothing to show
+    browser.show(events)
+    assert browser.count(".bars") == 0
+    browser.click("#actions tbody button.link")
+    assert browser.count("#detail .past") == 0
+
+
+def test_what_fails_with_the_same_text_is_one_group_but_for_numbers_and_paths(browser: Browser) -> None:
+    events = events_of(200, failures=4)
+    failed = [event for event in events if event["event"] == "ended" and event["status"] == "failed"]
+    texts = {event["name"] for event in failed}
+    assert len(failed) > 2
+    for event in failed:
+        event["failure"] = "exit code 1"
+    for event in events:
+        if event["event"] == "output" and event["name"] in texts:
+            event["text"] = f"File /tmp/{event['name']}:7\nValueError: 3 < {len(event['name'])}\n\n"
+    browser.show(events)
+    assert browser.complaints() == []
+    assert browser.count(".alike") == 1
+    assert browser.text(".alike summary .count") == str(len(failed))
+    assert "exit code 1: ValueError: 3 <" in browser.text(".alike summary")
+    assert browser.count(".alike .failure") == len(failed)
+    last = [event for event in events if event["event"] == "output" and event["name"] in texts][-1]
+    last["text"] = "KeyError: 3\n"
+    browser.show(events)
+    assert browser.text(".alike summary .count") == str(len(failed) - 1)
+    assert browser.count(".failure") == len(failed)
+    # the largest group comes first, closed where there are others
+    assert browser.run("return document.querySelector('#failures .alike').open") is False
+    assert browser.run("return document.querySelector('#failures .body > div > *').className") == "alike"

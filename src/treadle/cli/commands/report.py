@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from treadle.events.run_model import Run
     from treadle.events.schema import Event
+    from treadle.report.html import History
     from treadle.session.call import Call
 
 
@@ -34,7 +35,7 @@ def report_command(call: Call) -> int:
     # events hold no absolute path: files are linked where the plan of the run is in this folder
     root = os.getcwd() if run.plan and os.path.isfile(run.plan) else ""
     for kind, path in paths.items():
-        failure = write_report(run, kind, path, root)
+        failure = write_report(run, kind, path, root, lambda run: _history(call, run))
         if failure:
             raise UsageError(failure)
     if options.json:
@@ -47,6 +48,18 @@ def report_command(call: Call) -> int:
 
         call.console.say(text_lines(run, verbose=options.verbose))
     return 0
+
+
+def _history(call: Call, run: Run) -> History:
+    """Return the earlier runs of its actions that were recorded beside the plan here; nothing without one."""
+    from treadle.cli.recorded import state_of
+    from treadle.errors import TreadleError
+    from treadle.session.recorded import history_of
+
+    try:
+        return history_of(state_of(call), run)
+    except TreadleError:
+        return {}
 
 
 def _source(call: Call) -> str:

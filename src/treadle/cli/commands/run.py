@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from time import monotonic
 
 from treadle.cli.exit_codes import FAILED, MASK, OTHER
 from treadle.core.text import shell_join
@@ -106,7 +105,6 @@ def _run_recorded(call: Call) -> int:
     :raises UsageError: a file that was asked for cannot be written; nothing has run then
     """
     from datetime import UTC, datetime
-    from time import time
 
     from treadle import __version__
     from treadle.cli.failures import exit_code_of
@@ -126,7 +124,7 @@ def _run_recorded(call: Call) -> int:
         root = os.path.dirname(os.path.abspath(call.plan_file()))
     except TreadleError:
         root = os.getcwd()
-    began = datetime.fromtimestamp(time() - (monotonic() - call.began), UTC)
+    began = datetime.fromtimestamp(call.began_at, UTC)
     text = began.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     options = call.options
     about = {

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from treadle.cli.recorded import STYLES, counts_of, ledger_of, run_data, table, when
 from treadle.core import wording
 from treadle.core.outcomes import FAIL, told
+from treadle.core.similar import grouped
 from treadle.core.text import safe, shell_join
 from treadle.errors import UsageError, listed
 from treadle.ledger.ledger import run_named
-from treadle.ledger.queries import actions_of, attempts, grouped, run_of
+from treadle.ledger.queries import actions_of, attempts, run_of
 from treadle.ledger.run_record import moment
 from treadle.ledger.states import RUNNING
 from treadle.ui.console import FORMAT

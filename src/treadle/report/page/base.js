@@ -62,6 +62,34 @@ T.used = (one) => [
   one.tree_peak ? `all of it ${T.size(one.tree_peak)}` : "", one.sampled_peak ? `all of it ${T.size(one.sampled_peak)} (sampled)` : "",
   one.blocks_in ? `read ${T.size(one.blocks_in * 512)}` : "", one.blocks_out ? `wrote ${T.size(one.blocks_out * 512)}` : "",
 ].filter(Boolean).join(", ");
+// The last runs of an action, this one among them: when, how long, how it ended.
+const PAST = 20;
+T.knows_past = Boolean(data.past.of);
+T.past = (number) => {
+  const { began, ends, of } = data.past;
+  const rows = ((of || {})[number] || []).map(([at, took, end]) => ({ began: began[at], took, status: ends[end][0], said: ends[end][1] }));
+  if (data.attempts[number].length)
+    rows.push({ began: data.began, took: data.spent[number], status: data.status[number], said: data.outcome[number] });
+  return rows.slice(-PAST);
+};
+T.date = (text) => {
+  const when = new Date(text);
+  return isNaN(when) ? text : when.toLocaleString();
+};
+T.end_of = (one) => (one.said && one.said !== T.word(one.status) ? `${T.word(one.status)}: ${one.said}` : T.word(one.status));
+// A bar for each of the last runs: as high as it took long, in the colour of its end.
+T.bars = (rows, width = 4, height = 18) => {
+  const most = Math.max(...rows.map((one) => one.took), 0.001);
+  const bad = rows.filter((one) => one.status === "failed").length;
+  const said = `the last ${T.count(rows.length, "run")}, ${bad ? `${bad} failed, ` : ""}up to ${T.time(most)}`;
+  return T.svg("svg", { class: "bars", role: "img", "aria-label": said, width: PAST * (width + 1), height },
+    rows.map((one, at) => {
+      const high = Math.max(2, (one.took / most) * height);
+      const place = (PAST - rows.length + at) * (width + 1);
+      return T.svg("rect", { class: `fill-${T.slug(one.status)}`, x: place, y: height - high, width, height: high },
+        T.svg("title", {}, `${T.date(one.began)}: ${T.end_of(one)}, ${T.time(one.took)}`));
+    }));
+};
 T.readers = data.names.map(() => []);
 data.needs.forEach((those, reader) => those.forEach((one) => T.readers[one].push(reader)));
 T.why = (number) => data.why[number].map((one) => data.reasons[one][0]).join("; ");

@@ -90,8 +90,16 @@ function failures() {
   const body = T.section("failures", String(failed.length || ""));
   const list = el("div");
   body.append(list);
-  more(list, failed, failure, FIRST);
+  more(list, data.groups, ([text, those]) => (those.length === 1 ? failure(those[0]) : alike(text, those)), FIRST);
   blocked.forEach((those, why) => body.append(fold(those, why)));
+}
+
+// Actions that fail with the same text, but for numbers and paths.
+function alike(text, those) {
+  const list = el("div", { class: "list" });
+  more(list, those, failure, FIRST);
+  return el("details", { class: "alike", open: data.groups.length === 1 },
+    el("summary", {}, el("span", { class: "count" }, those.length.toLocaleString("en")), el("span", {}, "fail alike: ", el("span", { class: "mono" }, text))), list);
 }
 
 function shown(one) {
@@ -197,7 +205,8 @@ function actions() {
     el("td", { class: "number optional", title: "the largest single process" }, T.peak[number] ? T.size(T.peak[number]) : "")] : []);
   const table = el("table", {}, el("thead", {}, el("tr", {}, by("status", "status"), by("name", "name"), by("took", "took", "number"),
     measured ? [by("cpu", "CPU", "number optional"), by("memory", "memory", "number optional")] : [],
-    by("began", "began at", "number optional"), el("th", { class: "optional" }, "why"))), list);
+    by("began", "began at", "number optional"), T.knows_past ? el("th", { class: "optional" }, "last 20 runs") : [],
+    el("th", { class: "optional" }, "why"))), list);
   body.append(el("div", { class: "bar" }, search, status, said), table);
 
   function row(number) {
@@ -205,6 +214,7 @@ function actions() {
     return el("tr", {}, el("td", { class: "state" }, T.dot(data.status[number]), T.ended(number)), el("td", {}, T.link(number)),
       el("td", { class: "number" }, T.took[number] ? T.time(T.took[number]) : ""), used(number),
       el("td", { class: "number optional" }, began === Infinity ? "" : `${began.toFixed(began < 100 ? 2 : 0)}s`),
+      T.knows_past ? el("td", { class: "optional" }, T.past(number).length ? T.bars(T.past(number)) : "") : [],
       el("td", { class: "optional soft" }, T.why(number)));
   }
   function fillTable() {
@@ -284,6 +294,22 @@ function values(said) {
   ];
 }
 
+// How it went before this run, and in it.
+function past(number) {
+  const rows = T.past(number);
+  if (!T.knows_past || !rows.length) return [];
+  const tried = rows.filter((one) => one.status === "failed").length;
+  const times = rows.filter((one) => one.status === "ran").map((one) => one.took).sort((a, b) => a - b);
+  const middle = times.length ? `, median ${T.time(times[Math.ceil(times.length / 2) - 1])}` : "";
+  return [
+    el("h3", {}, `last ${T.count(rows.length, "run")}`), T.bars(rows, 12, 40),
+    el("p", { class: "soft" }, `${tried ? `${tried} failed` : "none failed"}${middle}`),
+    el("details", { class: "past" }, el("summary", {}, "each of them"), el("table", {}, el("tbody", {}, rows.slice().reverse().map((one) =>
+      el("tr", {}, el("td", {}, T.date(one.began)), el("td", { class: "number" }, T.time(one.took)),
+        el("td", { class: "state" }, T.dot(one.status), T.end_of(one))))))),
+  ];
+}
+
 function reason(one) {
   const [text, , before, now] = data.reasons[one];
   const side = (said, value) => (value ? el("div", { class: "soft mono" }, `${said} ${value}`) : null);
@@ -309,6 +335,7 @@ T.onSelect((number) => {
     data.why[number].length ? el("ul", {}, data.why[number].map(reason)) : null,
     el("h3", {}, "command"), el("pre", { class: "command" }, data.command[number]),
     ...attempts(number),
+    ...past(number),
     ...values(data.values[number]),
     ...(data.usage[number].some(T.used) ? [el("h3", {}, "used"), el("ul", {}, data.usage[number].map((one) => el("li", {}, T.used(one) || "not known")))] : []),
     ...names("needs", data.needs[number]), ...names("needed by", T.readers[number]),
