@@ -466,6 +466,8 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run status why", "--force-all", none, action=flag)
     add("run resume", "--yes", "start actions that have to be confirmed without a question", action=flag)
     add("run resume clean forget adopt accept", "--no-wait", _NO_WAIT, dest="wait", action="store_false")
+    add("resume", "--wait", _WAIT, dest="wait_for", type=_duration, metavar="TIME")
+    add("resume", "--keep-resources", _KEEP_RESOURCES, action=flag)
     tags = {"dest": "tags", "type": _expression, "metavar": "TAGS"}
     add("run list status graph", "-l", 'only actions with tags: "slow and not gpu"', **tags)
     add(_WITH_JSON, "--json", "print all of it as JSON", action=flag)
@@ -518,6 +520,8 @@ _RESOURCES = "there is so much of a resource: gpus=1, memory=8GiB; gpus=1x4: fou
 _KEEP_GOING = "go on after failures; -kN stops after N"
 _JOBS = "run up to N actions in parallel (default: number of usable CPUs)"
 _FORCE = "run even if up to date; for one action: --force=NAME with the ="
+_WAIT = "end the run first if it is under way: it has so long for that"
+_KEEP_RESOURCES = "also for what lacked memory or time: begin with what the plan gives it"
 _NO_WAIT = "exit with code 3 if another run is active"
 
 

@@ -259,7 +259,39 @@ class Tries:
             attempt, retries.max, retries.on, ended=ended, code=code, codes=codes, losses=self.losses
         ):
             return found
-        stuck = False
+        stuck = self._grow(found, attempt, ended, code, codes, cap)
+        found.again = not stuck
+        found.delay = self.delay = pause_before(attempt + 1, retries.backoff, retries.jitter, self.seed)
+        return found
+
+    def begin_after(
+        self,
+        ends: Sequence[tuple[Outcome, int | None]],
+        *,
+        codes: Collection[int] = (),
+        cap: Callable[[str, Mapping[str, float]], float | None] | None = None,
+    ) -> dict[str, float]:
+        """Begin with what the next attempt after some others would get, which were those of another run.
+
+        :param ends: how these have ended, and their exit codes
+        :return: type -> amount, of what has grown
+        """
+        before = dict(self.amounts)
+        for attempt, (ended, code) in enumerate(ends, 1):
+            self._grow(Next(), attempt, ended, code, codes, cap)
+        return {kind: amount for kind, amount in self.amounts.items() if amount != before[kind]}
+
+    def _grow(
+        self,
+        found: Next,
+        attempt: int,
+        ended: Outcome,
+        code: int | None,
+        codes: Collection[int],
+        cap: Callable[[str, Mapping[str, float]], float | None] | None,
+    ) -> bool:
+        """Let the amounts grow after an attempt; return whether what it lacked cannot."""
+        retries, stuck = self.retries, False
         grows = is_asked_for(code, codes) or is_met(retries.on, ended, code)
         # what it lacked comes first: more of others may leave no place that has more of that
         for kind, growth in sorted(retries.grow.items(), key=lambda one: one[0] not in _LACKS):
@@ -278,9 +310,7 @@ class Tries:
             if amount != before:
                 self.amounts[kind] = found.grown[kind] = amount
                 self.has_grown = True
-        found.again = not stuck
-        found.delay = self.delay = pause_before(attempt + 1, retries.backoff, retries.jitter, self.seed)
-        return found
+        return stuck
 
     def _next_amount(self, kind: str, growth: Growth, amount: float, attempt: int, ended: Outcome) -> float:
         times = self._grown_times[kind] = self._grown_times.get(kind, 0) + 1

@@ -17,7 +17,7 @@ from treadle.events.schema import check_shapes
 
 from .database import storable
 from .run_files import is_alive, run_files
-from .states import BROKEN, DONE, FAILED, LOST, RUNNING, STOPPED
+from .states import BROKEN, DONE, FAILED, LOST, LOST_WITH_RUN, RUNNING, STOPPED
 from .steps import TABLES
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _close_lost(database: Database, run: str) -> None:
         found = database.rows("SELECT state FROM runs WHERE id = ?", (run,))
         if found != [(RUNNING,)]:
             return
-        about = (ended.kind, ended.category, "its run was lost", run)
+        about = (ended.kind, ended.category, LOST_WITH_RUN, run)
         database.write("UPDATE runs SET state = ? WHERE id = ?", [(LOST, run)])
         for table in ("attempts", "actions"):
             started = " AND start IS NOT NULL" if table == "actions" else ""

@@ -4,67 +4,119 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from treadle.core.outcomes import PASS
+from treadle.core.outcomes import FAIL, KINDS, PASS
 from treadle.core.redaction import REDACTED
 from treadle.core.text import shell_join
 from treadle.errors import UsageError
 
 from .queries import run_of
 from .run_record import moment
-from .states import RUNNING
+from .states import LOST_WITH_RUN, RUNNING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .database import Database
     from .queries import RunRow
 
+    End = tuple[str, int | None]
+
+LACKS = ("out_of_memory", "timeout")
+"""Kinds of outcomes after which a run that goes on begins with more."""
+
 
 class Resumed:
-    """A run that another one goes on with.
+    """A chain of runs that another one goes on with.
 
-    :ivar run: the run
-    :ivar done_since: action -> milliseconds since the epoch: begin of the last run of the chain in which it passed
+    :ivar run: the run of it that was named
+    :ivar done_since: action -> milliseconds since the epoch: begin of the last run of the chain in which it passed,
+        or was under way when that run was lost: whether it has succeeded then, its record says
+    :ivar ends: action -> kinds of outcomes and exit codes of its attempts that have failed since it last passed, of
+        those that lacked memory or time in the end
+    :ivar living: the runs of the chain that are under way
     """
 
-    __slots__ = ("done_since", "run")
+    __slots__ = ("done_since", "ends", "living", "run")
 
-    def __init__(self, run: RunRow, done_since: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        run: RunRow,
+        done_since: Mapping[str, int],
+        ends: Mapping[str, Sequence[End]],
+        living: Sequence[RunRow],
+    ) -> None:
         self.run = run
         self.done_since = done_since
+        self.ends = ends
+        self.living = living
+
+    def refuse_living(self) -> None:
+        """Refuse to go on with what is under way.
+
+        :raises UsageError: a run of the chain is
+        """
+        for run in self.living:
+            what = "" if run.id == self.run.id else f", which goes on with {self.run.id},"
+            raise UsageError(
+                f"the run {run.id}{what} is under way",
+                facts=[f"on {run.host}, as {run.user}, process {run.pid}, since {run.began}"],
+                hint="`treadle show` says what it does; --wait 5m ends it, and goes on when it has ended",
+            )
 
 
-def resumed(database: Database, run: str) -> Resumed:
-    """Return what a run, and those that it has resumed in turn, have done.
+def resumed(database: Database, run: str, own: str = "") -> Resumed:
+    """Return what a run has done, and all of its chain: those that it has resumed, and that have resumed it.
 
-    :raises UsageError: it is under way
+    So of two calls that go on with one run, the second goes on with what the first has done.
+
+    :param own: the run that asks, which is none of them
     """
-    first = run_of(database, run)
-    if first.state == RUNNING:
-        raise UsageError(
-            f"the run {run} is under way",
-            facts=[f"on {first.host}, as {first.user}, process {first.pid}, since {first.began}"],
-            hint="`treadle show` says what it does",
-        )
+    chain = [one for one in _chain(database, run) if one != own]
     done: dict[str, int] = {}
-    seen: set[str] = set()
-    while run and run not in seen:
-        seen.add(run)
-        row = database.rows("SELECT began, resumes FROM runs WHERE id = ?", (run,))
-        if not row:
-            # the records of older runs may have been removed
-            break
-        ((began, before),) = row
-        at = moment(str(began))
+    ends: dict[str, list[End]] = {}
+    living: list[RunRow] = []
+    for one in chain:
+        row = run_of(database, one)
+        if row.state == RUNNING:
+            living.append(row)
+        at = moment(row.began)
         if at is None:
             # what it has done cannot be told from what was done before
-            break
+            continue
         since = int(at.timestamp() * 1000)
-        names = database.rows("SELECT name FROM actions WHERE run = ? AND category = ?", (run, PASS))
-        for (name,) in names:
-            done.setdefault(str(name), since)
-        run = str(before)
-    return Resumed(first, done)
+        for (name,) in database.rows(
+            "SELECT name FROM actions WHERE run = ? AND (category = ? OR failure = ?)", (one, PASS, LOST_WITH_RUN)
+        ):
+            done[str(name)] = max(since, done.get(str(name), since))
+        _take_ends(database, one, ends)
+    lacking = {name: found for name, found in ends.items() if found[-1][0] in LACKS}
+    return Resumed(run_of(database, run), done, lacking, living)
+
+
+def _chain(database: Database, run: str) -> list[str]:
+    """Return all runs that are joined to one by resuming, the oldest first; their records may have been removed."""
+    joined: dict[str, set[str]] = {}
+    for one, before in database.rows("SELECT id, resumes FROM runs WHERE resumes <> ''"):
+        joined.setdefault(str(one), set()).add(str(before))
+        joined.setdefault(str(before), set()).add(str(one))
+    found, open_ones = {run}, [run]
+    while open_ones:
+        new = joined.get(open_ones.pop(), set()) - found
+        found |= new
+        open_ones += new
+    known = {str(one) for (one,) in database.rows("SELECT id FROM runs")}
+    return sorted(found & known)
+
+
+def _take_ends(database: Database, run: str, ends: dict[str, list[End]]) -> None:
+    """Add how the attempts of a run have failed, and forget what failed before a success."""
+    for name, kind, category, code in database.rows(
+        "SELECT name, outcome, category, exit_code FROM attempts WHERE run = ? ORDER BY name, number", (run,)
+    ):
+        if category == PASS:
+            ends.pop(str(name), None)
+        elif category == FAIL and kind in KINDS:
+            ends.setdefault(str(name), []).append((str(kind), code if isinstance(code, int) else None))
 
 
 class Said:

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from treadle.core.outcomes import outcome
-from treadle.core.retry import TIMEOUT, Tries, amount_text
+from treadle.core.retry import TIMEOUT, Tries, amount_text, words_of
+from treadle.errors import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from treadle.core.outcomes import Outcome
     from treadle.core.pool import Pool
@@ -36,25 +37,57 @@ def next_attempt(
     :param codes: exit codes that ask for another attempt
     :param pool: returns what there is
     """
-    tries = job._treadle_tries
-    if tries is None:
-        amounts = {} if job.demand is None else dict[str, float](job.demand.resources)
-        if job._limit is not None:
-            amounts[TIMEOUT] = job._limit
-        tries = job._treadle_tries = Tries(retries, amounts, seed)
+    tries, host = _tries_of(job, retries, seed), getattr(job, "host", "")
+    found = tries.after(job.attempt, ended, code=code, codes=codes, host=host, cap=_cap_of(pool))
+    job.retry_delay = found.delay
+    _give(job, found.grown)
+    return found
 
+
+def begin_after(
+    job: Job,
+    retries: Policy,
+    ends: Sequence[tuple[str, int | None]],
+    *,
+    seed: str = "",
+    codes: Collection[int] = (),
+    pool: Callable[[], Pool | None] = lambda: None,
+) -> str:
+    """Let a job that has not started begin with what it would get after attempts in another run.
+
+    :param ends: kinds of outcomes and exit codes of these
+    :return: what it gets more of, in words; "" for nothing
+    """
+    known = [(outcome(kind), code) for kind, code in ends]
+    grown = _tries_of(job, retries, seed).begin_after(known, codes=codes, cap=_cap_of(pool))
+    _give(job, grown)
+    return listed([words_of(kind, amount) for kind, amount in grown.items()])
+
+
+def _tries_of(job: Job, retries: Policy, seed: str) -> Tries:
+    if job._treadle_tries is None:
+        amounts = {} if job.demand is None else dict[str, float](job.demand.resources)
+        limit = job._limit if job.attempt else job.timeout
+        if limit is not None and limit > 0:
+            amounts[TIMEOUT] = limit
+        job._treadle_tries = Tries(retries, amounts, seed)
+    return job._treadle_tries
+
+
+def _cap_of(pool: Callable[[], Pool | None]) -> Callable[[str, Mapping[str, float]], float | None]:
     def cap(kind: str, amounts: Mapping[str, float]) -> float | None:
         there = pool()
         return None if there is None else there.most_beside(kind, amounts)
 
-    found = tries.after(job.attempt, ended, code=code, codes=codes, host=getattr(job, "host", ""), cap=cap)
-    job.retry_delay = found.delay
-    for kind, amount in found.grown.items():
+    return cap
+
+
+def _give(job: Job, grown: Mapping[str, float]) -> None:
+    for kind, amount in grown.items():
         if kind == TIMEOUT:
             job.timeout = amount
         elif job.demand is not None:
             job.demand = replace(job.demand, resources={**job.demand.resources, kind: int(amount)})
-    return found
 
 
 def with_remark(ended: Outcome, found: Next) -> Outcome:

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from treadle.core.outcomes import ActionReport
     from treadle.errors import TreadleError
     from treadle.frontends.base import Project
+    from treadle.ledger.recording import Recording
     from treadle.state.previous_outputs import PreviousOutputs
     from treadle.ui.console import Console
 
     from .fast_start import FastStart
     from .members import Member
+    from .resuming import Resuming
     from .selection import Selection
 
 
@@ -146,8 +148,10 @@ class Call:
             # other sessions may have been given the same options
             self.options = copy(self.options)
             self.options.file = os.fspath(plan)
-        self.done_since: Mapping[str, int] = {}
-        """Action -> milliseconds since the epoch: when the run began in which a run that is resumed has done it."""
+        self.resuming: Resuming | None = None
+        """What is known of the run that this one goes on with, None for none."""
+        self.recording: Recording | None = None
+        """What records the run, None as long as nothing does."""
         self._console = console
         self.bus = Bus()
         """The bus on which the walks of a run publish events."""
@@ -201,6 +205,11 @@ class Call:
         if self._moment[0] != self.began:
             self._moment = (self.began, time() - (monotonic() - self.began))
         return self._moment[1]
+
+    @property
+    def done_since(self) -> Mapping[str, int]:
+        """Action -> milliseconds since the epoch: when the run began in which a run that is resumed has done it."""
+        return {} if self.resuming is None else self.resuming.done_since
 
     def exit_code_of(self, report: RunReport) -> int:
         """Return the usual exit code of a run: 0, 1, 2 where a plan is wrong, or that of the signal."""

@@ -45,7 +45,10 @@ class Options:
     # options of the command line alone, of which most calls have none
     events = junit = trace = markdown = html = ""
     """The file for the events of a run, and those for reports."""
+    wait_for: float | None = None
+    """Seconds in which a run that is under way has to end when this one goes on with it; None: it is refused."""
     github = stale = replaced = files = rebuild = failed = suggest = False
+    keep_resources = False
     resumes = ""
     """The recorded run that is gone on with, "" for none."""
     attempt = 0

@@ -6,7 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from treadle.command.walk import usable_cpus
+from treadle.content.trust import STATE_FOLDER
 from treadle.errors import PlanError, TreadleError, UsageError
+from treadle.ledger.filling import fill
 from treadle.ledger.recording import Recording
 from treadle.ledger.resuming import SELECTING
 from treadle.ledger.run_record import RunRecord
@@ -48,6 +50,7 @@ def run_recorded(call: Call, run: Callable[[Call], RunReport]) -> RunReport:
 
     at_once = options.record or bool(options.attributes)
     recording = Recording(root, record, call.note, at_once=at_once, begin_beside=beside)
+    call.recording = recording
     bus = call.bus
     bus.add(recording)
     try:
@@ -70,8 +73,17 @@ def resume(call: Call, ledger: Database, run: str) -> int:
     """
     from treadle.ledger.resuming import call_of, resumed
 
+    from .resuming import Resuming
+
+    options, state = call.options, os.path.join(_root(call), STATE_FOLDER)
     found = resumed(ledger, run)
-    options = call.options
+    if found.living and options.wait_for is not None:
+        from .resuming import end_living
+
+        end_living(state, found.living, options.wait_for)
+        fill(ledger, state)
+        found = resumed(ledger, run)
+    found.refuse_living()
     names = [*found.run.names, *found.run.selection.get("force", ())]
     said = call_of(found.run, options.params, options.rest, _place(call, _root(call), names))
     options.names = list(found.run.names)
@@ -83,7 +95,7 @@ def resume(call: Call, ledger: Database, run: str) -> int:
         setattr(options, name, value)
     options.record = True
     options.resumes = run
-    call.done_since = found.done_since
+    call.resuming = Resuming(state, run, call.note, found, keeps_resources=options.keep_resources)
     return len(found.done_since)
 
 

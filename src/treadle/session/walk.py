@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from treadle._startup.interpreter import inherited
+from treadle.command.job import CommandJob
 from treadle.command.walk import CommandWalk, Settings, usable_cpus
 from treadle.errors import TreadleError
 from treadle.events.bus import PlanRead
@@ -14,15 +15,18 @@ if TYPE_CHECKING:
 
     from treadle.command.command import Command
     from treadle.command.walk import Rest
+    from treadle.core.callbacks import NotifyEnd
     from treadle.core.conditions import Start
     from treadle.core.graph.dag import DAG
     from treadle.core.outcomes import Outcome, Report
     from treadle.core.pool import Pool
     from treadle.events.bus import Action
     from treadle.frontends.base import Project
+    from treadle.scheduling.job import Job
 
     from .call import Call
     from .options import Options
+    from .resuming import Resuming
 
 
 class PlanWalk(CommandWalk):
@@ -74,8 +78,20 @@ class PlanWalk(CommandWalk):
 
             last = self.last.vertex_data if self.last is not None else ()
             refuse_shared_outputs(self.plan, map(str, [*self.actions.vertex_data, *last]), self.store)
+        if self.call.resuming is not None:
+            self._resume(self.call.resuming)
         self.call.under_way = True
         self.call.stops.attach(self)
+
+    def _resume(self, resuming: Resuming) -> None:
+        """Take in what other runs have done meanwhile that go on with the same one.
+
+        :raises UsageError: one of them is under way
+        """
+        recording = self.call.recording
+        resuming.look_again(recording.id if recording is not None else "")
+        self.settings.done_since = resuming.done_since
+        self.settings.force = self.settings.force.difference(resuming.done_since)
 
     def known_commands(self) -> Iterable[Command]:
         """Return the Commands of the whole plan."""
@@ -123,6 +139,22 @@ class PlanWalk(CommandWalk):
     def confirm(self, uid: str, text: str, is_given_up: Callable[[], bool]) -> bool:
         """Read the answer to the question that the display has asked."""
         return super().confirm(uid, text, is_given_up) if self._read_yes is None else self._read_yes(is_given_up)
+
+    def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
+        """Return the job that runs the command; what lacked memory or time in a run that is resumed gets more."""
+        job = super().create_job(uid, data, predecessors, notify_end)
+        resuming = self.call.resuming
+        if resuming is not None and uid in resuming.ends and isinstance(job, CommandJob):
+            from treadle.scheduling.retrying import begin_after
+
+            codes = () if job.command.codes is None else job.command.codes.retry
+            seed = self._seed_of(uid)
+            grown = begin_after(
+                job, job.limits.retries, resuming.ends[uid], seed=seed, codes=codes, pool=self._find_pool
+            )
+            if grown:
+                self.bus.publish("note", f"{uid}: it begins with {grown}, as its last attempt lacked that")
+        return job
 
     def describe(self, uid: Any) -> Action:
         """Return the data of an action for subscribers, with what the plan knows of it."""

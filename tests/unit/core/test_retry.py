@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from treadle.core.outcomes import KINDS, outcome
-from treadle.core.retry import SIGNALS, is_word, should_retry
+from treadle.core.retry import SIGNALS, Tries, is_word, should_retry
 
 KILLED = (-9, 137)
 
@@ -115,3 +117,42 @@ def test_signals_have_the_numbers_of_this_system() -> None:
     import signal
 
     assert {name: number for name, number in SIGNALS.items() if signal.Signals[f"SIG{name}"] != number} == {}
+
+
+class Rule:
+    """What a plan says of retries."""
+
+    def __init__(self, grow: dict[str, object], on: tuple[str, ...] = ("any",), most: int = 0) -> None:
+        self.max, self.on, self.grow = most, on, grow
+        self.backoff = self.jitter = 0.0
+
+
+@pytest.mark.parametrize(
+    ("grow", "on", "ends", "most", "expected"),
+    [
+        ({"memory": 1.5}, ("any",), ["out_of_memory"], None, {"memory": 12.0}),
+        ({"memory": 1.5}, ("any",), ["out_of_memory", "out_of_memory"], None, {"memory": 18.0}),
+        # of a list the next amount counts, and the last one stays
+        ({"memory": [16, 64]}, ("any",), ["out_of_memory", "out_of_memory"], None, {"memory": 64.0}),
+        ({"memory": [16]}, ("any",), ["out_of_memory", "out_of_memory"], None, {"memory": 16.0}),
+        # memory grows after one kind alone, and all else after any that is tried again
+        ({"memory": 2, "timeout": 2}, ("any",), ["timeout"], None, {"timeout": 20.0}),
+        ({"memory": 2, "cpus": 2}, ("any",), ["failed", "out_of_memory"], None, {"memory": 16.0, "cpus": 4.0}),
+        ({"memory": 2, "cpus": 2}, ("timeout",), ["out_of_memory"], None, {"memory": 16.0}),
+        ({"memory": 2}, ("any",), ["lost", "out_of_memory"], None, {"memory": 16.0}),
+        # there is no more of it
+        ({"memory": 2}, ("any",), ["out_of_memory", "out_of_memory"], 20.0, {"memory": 20.0}),
+        ({"memory": 2}, ("any",), ["out_of_memory"], 8.0, {}),
+        ({}, ("any",), ["out_of_memory"], None, {}),
+    ],
+)
+def test_what_goes_on_begins_with_the_next_amounts(
+    grow: dict[str, object], on: tuple[str, ...], ends: list[str], most: float | None, expected: dict[str, float]
+) -> None:
+    rule: Any = Rule(grow, on)
+    tries = Tries(rule, {"memory": 8, "cpus": 1, "timeout": 10.0})
+    found = tries.begin_after([(outcome(kind), None) for kind in ends], cap=lambda kind, amounts: most)
+    assert found == expected
+    assert tries.amounts == {"memory": 8, "cpus": 1, "timeout": 10.0, **expected}
+    # it goes before all of its priority, as any attempt that has grown
+    assert tries.has_grown is bool(expected)
