@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.outcomes import FAILED as ACTION_FAILED
 from treadle.core.outcomes import RAN, label
-from treadle.core.text import safe, width
+from treadle.core.text import beginning, safe, width, wrap
 from treadle.ledger.ledger import open_ledger
 from treadle.ledger.run_record import moment
 from treadle.ledger.states import BROKEN, DONE, FAILED, LOST, RUNNING, STOPPED
 from treadle.state.store import Store
+from treadle.ui.text import Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from treadle.ledger.database import Database
     from treadle.ledger.queries import RunRow
     from treadle.session.call import Call
-    from treadle.ui.text import Line, Piece
+    from treadle.ui.text import Line
 
 
 def state_of(call: Call) -> str:
@@ -50,26 +51,83 @@ def when(began: str) -> str:
     return f"today {local:%H:%M:%S}" if today else f"{local:%Y-%m-%d %H:%M}"
 
 
-def table(rows: Sequence[Sequence[str | Piece]], indent: str = "") -> list[Line]:
-    """Return rows as lines with aligned columns; the last one is as long as it is.
+Cell = str | Piece
+_NARROWEST = 12
+"""Cells; no column is made narrower than this."""
+
+
+def table(
+    rows: Sequence[Sequence[Cell]], indent: str = "", *, room: int = 0, right: Collection[int] = (), gap: int = 2
+) -> list[Line]:
+    """Return rows as lines with aligned columns.
 
     What a terminal would obey is shown as an escape: the records may be from elsewhere.
+
+    :param room: cells that a line may take, 0 for no bound: the widest columns are made narrower, and wrapped
+    :param right: the columns of numbers, which are aligned at their right
+    :param gap: cells between two columns
     """
     if not rows:
         return []
     pairs = [[cell if isinstance(cell, tuple) else (cell, "") for cell in row] for row in rows]
     cells = [[(safe(text), style) for text, style in row] for row in pairs]
-    widths = [max(width(row[at][0]) for row in cells) for at in range(len(cells[0]) - 1)]
+    widths = _widths(cells, room - len(indent) if room else 0)
     made: list[Line] = []
     for row in cells:
-        pieces: list[Piece] = [(indent, "")]
-        for (text, style), room in zip(row, widths, strict=False):
-            pieces += [(text, style), (" " * (room - width(text) + 2), "")] if room else []
-        pieces.append(row[-1])
-        # no blanks at the end of a line
-        filled = [at for at, (text, _) in enumerate(pieces) if text.strip()]
-        made.append(tuple(pieces[: filled[-1] + 1] if filled else ()))
+        broken = [_broken(text, widths[at]) if room else [text] for at, (text, _) in enumerate(row)]
+        for number in range(max(map(len, broken))):
+            pieces: list[Piece] = [(indent, "")]
+            for at, (texts, (_, style)) in enumerate(zip(broken, row, strict=True)):
+                text = texts[number] if number < len(texts) else ""
+                blanks = " " * (widths[at] - width(text))
+                if widths[at] or at == len(row) - 1:
+                    pieces += [(blanks, ""), (text, style)] if at in right else [(text, style), (blanks, "")]
+                    pieces.append((" " * gap, ""))
+            # no blanks at the end of a line
+            filled = [at for at, (text, _) in enumerate(pieces) if text.strip()]
+            made.append(tuple(piece for piece in pieces[: filled[-1] + 1] if piece[0]) if filled else ())
     return made
+
+
+def _widths(cells: Sequence[Sequence[Piece]], room: int) -> list[int]:
+    """Return the widths of columns: what they need, the widest ones less where that is more than there is."""
+    widths = [max(width(row[at][0]) for row in cells) for at in range(len(cells[0]))]
+    if room:
+        widths = [min(one, room) for one in widths]
+        while sum(widths) + 2 * (len(widths) - 1) > room and max(widths) > _NARROWEST:
+            # of equally wide ones the last, which is text
+            widest = max(range(len(widths)), key=lambda at: (widths[at], at))
+            widths[widest] -= 1
+    return widths
+
+
+def _broken(text: str, room: int) -> list[str]:
+    """Return a text as lines, broken at blanks, and in a word only where that is longer than a line."""
+    lines = []
+    for one in wrap(text, room):
+        rest = one
+        while width(rest) > room > 0:
+            head = beginning(rest, room) or rest[:1]
+            lines.append(head)
+            rest = rest[len(head) :]
+        lines.append(rest)
+    return lines
+
+
+def refuse_unknown(database: Database, names: Sequence[str]) -> None:
+    """Refuse names that no recorded run has started anything of.
+
+    :param names: of actions or families, and patterns
+    :raises UsageError: one of them is unknown
+    """
+    from treadle.errors import UsageError, nearest
+    from treadle.ledger.queries import has_started, names_started
+
+    for name in names:
+        if not has_started(database, name):
+            close = nearest(name, names_started(database))
+            hint = f"did you mean {close}?" if close else "`treadle attempts` lists what recorded runs have started"
+            raise UsageError(f"no recorded run has started {name}", hint=hint)
 
 
 STYLES = {DONE: "good", FAILED: "bad", BROKEN: "bad", LOST: "bad", STOPPED: "warn", RUNNING: "name"}

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from math import ceil
+from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from treadle.events.schema import are_numbers, are_texts, are_values, is_number
@@ -212,19 +212,43 @@ def actions_of(database: Database, run: str) -> list[ActionRow]:
 
 
 def attempts(
-    database: Database, names: Sequence[str] = (), *, run: str = "", failed: bool = False, most: int = 0
+    database: Database,
+    names: Sequence[str] = (),
+    *,
+    run: str = "",
+    since: str = "",
+    failed: bool = False,
+    most: int = 0,
 ) -> list[AttemptRow]:
     """Return attempts of actions, the last ones last.
 
     :param names: patterns of names or families; all without any
+    :param run: of this run alone
+    :param since: of runs that began not before this time
     :param most: the last so many
     """
+    where, values = _which_attempts(names, run, since)
+    if failed:
+        where += " AND t.category = 'FAIL'"
+    columns = ", ".join(f"t.{name}" for name in _ATTEMPT.split(", "))
+    limit = _limit(most)
+    found = database.rows(
+        f"SELECT {columns} FROM attempts t JOIN actions a ON a.run = t.run AND a.name = t.name"
+        f" WHERE {where} ORDER BY t.run DESC, t.start DESC, t.name DESC, t.number DESC{limit}",
+        values,
+    )
+    return [_made(database, AttemptRow, one) for one in reversed(found)]
+
+
+def _which_attempts(names: Sequence[str], run: str, since: str) -> tuple[str, list[object]]:
+    """Return a condition on attempts `t` of actions `a`, and its values."""
     where, values = ["1 = 1"], list[object]()
     if run:
         where.append("t.run = ?")
         values.append(run)
-    if failed:
-        where.append("t.category = 'FAIL'")
+    if since:
+        where.append("EXISTS (SELECT 1 FROM runs r WHERE r.id = t.run AND r.began >= ?)")
+        values.append(since)
     if names:
         tests = []
         for name in names:
@@ -233,14 +257,22 @@ def attempts(
                 tests.append(test)
                 values.append(value)
         where.append(f"({' OR '.join(tests)})")
-    columns = ", ".join(f"t.{name}" for name in _ATTEMPT.split(", "))
-    limit = _limit(most)
-    found = database.rows(
-        f"SELECT {columns} FROM attempts t JOIN actions a ON a.run = t.run AND a.name = t.name"
-        f" WHERE {' AND '.join(where)} ORDER BY t.run DESC, t.start DESC, t.name DESC, t.number DESC{limit}",
-        values,
-    )
-    return [_made(database, AttemptRow, one) for one in reversed(found)]
+    return " AND ".join(where), values
+
+
+def has_started(database: Database, name: str) -> bool:
+    """Return whether a recorded run has started an action of a name, a family, or a pattern of them."""
+    test, value = _like("name", name)
+    other, _ = _like("family", name)
+    # two looks, as each has an index of its own
+    statements = (f"SELECT 1 FROM actions WHERE {one} LIMIT 1" for one in (test, other))
+    return any(database.rows(statement, (value,)) for statement in statements)
+
+
+def names_started(database: Database) -> list[str]:
+    """Return the names of all actions that recorded runs have started, and of their families."""
+    rows = database.rows("SELECT DISTINCT name FROM actions UNION SELECT DISTINCT family FROM actions")
+    return sorted(str(name) for (name,) in rows if name)
 
 
 @dataclass(slots=True)
@@ -272,6 +304,31 @@ def differences(database: Database, old: str, new: str) -> list[Difference]:
     return found
 
 
+def call_differences(old: RunRow, new: RunRow) -> list[tuple[str, str, str]]:
+    """Return what two runs were called with that differs: what it is, and both values, "" for none."""
+    pairs = [
+        ("plan", old.plan, new.plan),
+        ("names", " ".join(old.names), " ".join(new.names)),
+        *(
+            (f"{kind}{name}", _said(before.get(name, "")), _said(after.get(name, "")))
+            for kind, before, after in (
+                ("parameter ", old.params, new.params),
+                ("", old.selection, new.selection),
+                ("attribute ", old.attributes, new.attributes),
+            )
+            for name in sorted(before.keys() | after.keys())
+        ),
+        ("commit", old.commit, new.commit),
+        ("host", old.host, new.host),
+        ("Treadle", old.version, new.version),
+    ]
+    return [one for one in pairs if one[1] != one[2]]
+
+
+def _said(value: Words) -> str:
+    return value if isinstance(value, str) else ", ".join(value)
+
+
 def reasons_of(database: Database, run: str) -> dict[str, list[Mapping[str, str]]]:
     """Return action -> why it ran in a run."""
     columns = ("kind", "element", "old", "new", "text")
@@ -284,55 +341,110 @@ def reasons_of(database: Database, run: str) -> dict[str, list[Mapping[str, str]
 
 
 @dataclass(slots=True)
+class Spread:
+    """Numbers of one kind, over many attempts."""
+
+    mean: float
+    median: float
+    p95: float
+    most: float
+
+    @classmethod
+    def of(cls, numbers: Sequence[float]) -> Spread | None:
+        """Return the spread of numbers, None without any."""
+        if not numbers:
+            return None
+        ordered = sorted(numbers)
+        middle, high = (percentile(ordered, share) for share in (0.5, 0.95))
+        return cls(sum(ordered) / len(ordered), middle, high, ordered[-1])
+
+
+@dataclass(slots=True)
 class Figures:
-    """Figures over the attempts of an action or a family; times in seconds, memory in bytes.
+    """Figures over the attempts of an action or a family.
 
     :ivar name: the action or family
+    :ivar outcomes: kind of outcome -> attempts that ended so
+    :ivar time: seconds of those that passed; where none has, of all
+    :ivar mean_error: with 95 % confidence the true mean time is no further from `time.mean`; None if nothing says
+    :ivar memory: bytes of the most memory that each took; None if it is known of none
+    :ivar cpus: CPUs that each kept busy, of those that took a second or more; None if it is known of none
     """
 
     name: str
     attempts: int
     passed: int
     failed: int
-    mean: float
-    median: float
-    p95: float
-    longest: float
-    memory_mean: float | None
-    memory_p95: float | None
-    memory_most: float | None
+    outcomes: Mapping[str, int]
+    time: Spread
+    mean_error: float | None
+    memory: Spread | None
+    cpus: Spread | None
 
 
-def figures(database: Database, names: Sequence[str] = (), *, by_family: bool = True) -> list[Figures]:
-    """Return figures for each family, or for each action."""
-    families: dict[str, str] = (
-        dict(database.rows("SELECT name, family FROM actions WHERE family <> ''")) if by_family else {}
-    )
-    groups: dict[str, list[AttemptRow]] = {}
-    for one in attempts(database, names):
-        if one.duration is not None:
-            groups.setdefault(families.get(one.name, one.name), []).append(one)
-    return [_figures(name, rows) for name, rows in groups.items()]
+def figures(
+    database: Database, names: Sequence[str] = (), *, by_family: bool = True, run: str = "", since: str = ""
+) -> list[Figures]:
+    """Return figures for each family, or for each action, in the order of their names.
+
+    :param names: patterns of names or families; all without any
+    :param run: over this run alone
+    :param since: over runs that began not before this time
+    """
+    where, values = _which_attempts(names, run, since)
+    groups: dict[str, list[Row]] = {}
+    for name, family, *rest in database.rows(
+        "SELECT t.name, a.family, t.duration, t.category, t.outcome, t.memory, t.cpu"
+        " FROM attempts t JOIN actions a ON a.run = t.run AND a.name = t.name"
+        f" WHERE t.duration IS NOT NULL AND {where} ORDER BY t.name",
+        values,
+    ):
+        if not is_number(rest[0]) or not all(one is None or is_number(one) for one in rest[3:]):
+            raise database.foreign()
+        groups.setdefault(str(family if by_family and family else name), []).append(tuple(rest))
+    return [_figures(name, rows) for name, rows in sorted(groups.items())]
 
 
-def _figures(name: str, rows: Sequence[AttemptRow]) -> Figures:
-    passed = [one for one in rows if one.category == "PASS"]
+_LASTING = 1.0
+"""Seconds from which on the CPUs that an attempt keeps busy are told."""
+
+
+def _figures(name: str, rows: Sequence[Row]) -> Figures:
+    outcomes: dict[str, int] = {}
+    for _, _, kind, _, _ in rows:
+        outcomes[kind] = outcomes.get(kind, 0) + 1
+    passed = [one for one in rows if one[1] == "PASS"]
     # how long a failure took says little; where nothing has passed there is nothing else
-    times = sorted(one.duration or 0.0 for one in passed or rows)
-    memory = sorted(one.memory for one in rows if one.memory is not None)
+    times = [one[0] for one in passed or rows]
+    time = Spread.of(times)
+    assert time is not None
     return Figures(
         name,
         len(rows),
         len(passed),
-        sum(one.category == "FAIL" for one in rows),
-        sum(times) / len(times),
-        percentile(times, 0.5),
-        percentile(times, 0.95),
-        times[-1],
-        sum(memory) / len(memory) if memory else None,
-        percentile(memory, 0.95) if memory else None,
-        memory[-1] if memory else None,
+        sum(one[1] == "FAIL" for one in rows),
+        outcomes,
+        time,
+        mean_error(times),
+        Spread.of([one[3] for one in rows if one[3] is not None]),
+        Spread.of([one[4] / one[0] for one in rows if one[4] is not None and one[0] >= _LASTING]),
     )
+
+
+_T95 = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.16, 2.145, 2.131)
+"""Student's t for 95 % on both sides, with 1, 2, ... degrees of freedom."""
+
+
+def mean_error(numbers: Sequence[float]) -> float | None:
+    """Return half the width of the interval that holds the true mean with 95 % confidence, None for one number."""
+    freedom = len(numbers) - 1
+    if freedom < 1:
+        return None
+    mean = sum(numbers) / len(numbers)
+    variance = sum((one - mean) ** 2 for one in numbers) / freedom
+    # beyond the table it is about this
+    factor = _T95[freedom - 1] if freedom <= len(_T95) else 1.96 + 2.6 / freedom
+    return float(factor * sqrt(variance / len(numbers)))
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:

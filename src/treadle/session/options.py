@@ -66,6 +66,10 @@ class Options:
     """A time in UTC as ISO 8601 has it."""
     last: int | None = None
     """So many, the last ones."""
+    of_run = ""
+    """The recorded run that attempts are of, "" for all."""
+    by = ""
+    """What suggestions are made by: `max`, `p95` or `mean`."""
     keep: int | None = None
     days: int | None = None
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from treadle.cli.recorded import ledger_of, table
+from treadle.cli.recorded import ledger_of, refuse_unknown, table
 from treadle.core.outcomes import FAIL, PASS, told
 from treadle.core.text import safe, size_text
-from treadle.errors import UsageError
+from treadle.ledger.ledger import run_named
 from treadle.ledger.queries import attempts
 from treadle.ui.console import FORMAT
 from treadle.ui.durations import duration
@@ -25,15 +25,16 @@ def attempts_command(call: Call) -> int:
     options = call.options
     most = options.last if options.last is not None else 0 if options.json else SHOWN
     with ledger_of(call) as ledger:
-        found = attempts(ledger, options.names, failed=options.failed, most=most)
+        refuse_unknown(ledger, options.names)
+        run = run_named(ledger, options.of_run) if options.of_run else ""
+        found = attempts(ledger, options.names, run=run, since=options.since_time, failed=options.failed, most=most)
     if options.json:
         rows = [{name: getattr(one, name) for name in one.__slots__} for one in found]
         call.console.say_data({"format": FORMAT, "attempts": rows})
         return 0
     if not found:
-        if options.names and not options.failed:
-            raise UsageError(f"no recorded run has started {' '.join(options.names)}")
-        call.console.say([line("no attempt is recorded")])
+        is_narrowed = options.names or options.failed or run or options.since_time
+        call.console.say([line("no recorded attempt fits" if is_narrowed else "no attempt is recorded")])
         return 0
     call.console.say(
         table(
@@ -46,7 +47,9 @@ def attempts_command(call: Call) -> int:
                     (safe(_ended(one)), {PASS: "good", FAIL: "bad"}.get(one.category, "")),
                 )
                 for one in found
-            ]
+            ],
+            room=call.console.room,
+            right=(2, 3),
         )
     )
     return 0

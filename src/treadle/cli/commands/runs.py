@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from treadle.cli.recorded import STYLES, counts_of, ledger_of, run_data, table, when
+from treadle.cli.recorded import STYLES, counts_of, ledger_of, refuse_unknown, run_data, table, when
 from treadle.core.text import safe, shell_join
 from treadle.errors import UsageError
 from treadle.ledger.queries import RunFilter, runs
@@ -35,6 +35,8 @@ def runs_command(call: Call) -> int:
             most=most + 1 if most else 0,
         )
         found = runs(ledger, wanted)
+        if not found:
+            refuse_unknown(ledger, options.names)
     more = bool(most) and len(found) > most
     found = found[:most] if more else found
     if options.json:
@@ -54,7 +56,7 @@ def runs_command(call: Call) -> int:
         )
         for one in found
     ]
-    call.console.say(table(rows))
+    call.console.say(table(rows, room=call.console.room, right=(3,)))
     if more and options.last is None:
         call.console.say([line(("there are older ones: --last N shows more", "dim"))])
     return 0

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from treadle.ledger.queries import ActionRow, AttemptRow, RunRow
     from treadle.session.call import Call
-    from treadle.ui.text import Line
+    from treadle.ui.text import Line, Piece
 
 SLOWEST = 5
 """So many of the longest actions are shown."""
@@ -60,9 +60,9 @@ def show_command(call: Call) -> int:
         call.console.say_data(data)
         return 0
     call.console.say(_head(call, run))
-    call.console.say(_running(run, actions))
-    call.console.say(_failures(actions))
-    call.console.say(_slowest(actions))
+    call.console.say(_running(run, actions, call.console.room))
+    call.console.say(_failures(actions, call.console.room))
+    call.console.say(_slowest(actions, call.console.room))
     return 0
 
 
@@ -84,7 +84,7 @@ def _head(call: Call, run: RunRow) -> list[Line]:
     return [head, *(line(one) for one in said)]
 
 
-def _running(run: RunRow, actions: Sequence[ActionRow]) -> list[Line]:
+def _running(run: RunRow, actions: Sequence[ActionRow], room: int) -> list[Line]:
     """Return what runs now, and since when."""
     if run.state != RUNNING:
         return []
@@ -93,22 +93,22 @@ def _running(run: RunRow, actions: Sequence[ActionRow]) -> list[Line]:
     going = [one for one in actions if one.start is not None and not one.outcome]
     rows = [(one.name, duration(now - (one.start or 0.0))) for one in going]
     said = [line("running:")] if rows else []
-    return [*said, *table([(("  " + safe(name)), text) for name, text in rows])]
+    return [*said, *table(rows, "  ", room=room, right=(1,))]
 
 
-def _failures(actions: Sequence[ActionRow]) -> list[Line]:
+def _failures(actions: Sequence[ActionRow], room: int) -> list[Line]:
     failed = [(one.name, told(one.outcome, one.failure or one.reason)) for one in actions if one.category == FAIL]
-    lines = []
+    rows: list[tuple[Piece, str]] = []
     for text, names in grouped(failed):
         count = f" ({wording.count(len(names), 'action')})" if len(names) > 1 else ""
-        lines.append(line(("failed: ", "bad"), f"{safe(listed(names))}{count}: {safe(text)}"))
-    return lines
+        rows.append((("failed:", "bad"), f"{listed(names)}{count}: {text}"))
+    return table(rows, room=room, gap=1)
 
 
-def _slowest(actions: Sequence[ActionRow]) -> list[Line]:
+def _slowest(actions: Sequence[ActionRow], room: int) -> list[Line]:
     ran = sorted((one for one in actions if one.attempts), key=lambda one: -one.duration)[:SLOWEST]
     rows = [(duration(one.duration), safe(one.name), _tries(one)) for one in ran]
-    return [line("longest:"), *table(rows, "  ")] if rows else []
+    return [line("longest:"), *table(rows, "  ", room=room, right=(0,))] if rows else []
 
 
 def _tries(action: ActionRow) -> str:
