@@ -21,6 +21,8 @@ from treadle.engines import process_marks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from postgres import PostgresServer
+
 # how fast a machine is decides no test: an example may take longer where many things run at once
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -85,6 +87,26 @@ def _nothing_outlives_the_session(_signals_are_heard: None) -> Iterator[None]:
     else:
         os.environ[process_marks.MARK] = outer
     assert not left, "tests have left these running:\n" + "\n".join(left.values())
+
+
+@pytest.fixture(scope="session")
+def _postgres_of_session(_nothing_outlives_the_session: None) -> Iterator[PostgresServer]:
+    """Make a server for this session: each worker of pytest-xdist has one of its own."""
+    import postgres
+
+    if not postgres.programs():
+        pytest.skip("no programs of PostgreSQL (initdb) here")
+    pytest.importorskip("psycopg", exc_type=ImportError)
+    server = postgres.PostgresServer()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres_server(_postgres_of_session: PostgresServer) -> PostgresServer:
+    """Return a server that runs: a test before may have stopped it, or have failed, which ends all that it started."""
+    _postgres_of_session.start()
+    return _postgres_of_session
 
 
 @pytest.hookimpl(tryfirst=True)

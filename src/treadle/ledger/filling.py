@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from treadle.content.trust import STATE_FOLDER
 from treadle.core.outcomes import INTERRUPTED, outcome_of_end
 from treadle.events.schema import check_shapes
 
+from .address import root_on_this_host
 from .database import storable
-from .run_files import is_alive, run_files
+from .run_files import events_of, is_alive, run_files
 from .states import BROKEN, DONE, FAILED, LOST, LOST_WITH_RUN, RUNNING, STOPPED
 from .steps import TABLES
 
@@ -38,14 +40,32 @@ def fill(database: Database, state: str) -> None:
     :raises LedgerError: the database cannot be written
     """
     known: dict[str, tuple[int, str]] = {}
-    for run, at, of in database.rows("SELECT id, read_to, state FROM runs"):
+    for run, at, of in database.rows("SELECT id, read_to, state FROM runs WHERE root = ?", (database.root,)):
         if not isinstance(at, int) or at < 0:
             raise database.foreign()
         known[str(run)] = (at, str(of))
     for file in run_files(state):
+        if file.id not in known and database.is_shared:
+            known.update(_of_another_root(database, file.id))
         read_to, of = known.get(file.id, (0, RUNNING))
         if file.size > read_to or of == RUNNING:
             take_file(database, file, read_to)
+
+
+def _of_another_root(database: Database, run: str) -> dict[str, tuple[int, str]]:
+    """Return what a shared database has of a run of this folder that it knows by another folder.
+
+    Where that one is not there any more, this one has been renamed. Else this one is a copy: a run in it is not
+    taken a second time, nor closed because it does not go on here.
+    """
+    for at, of, root in database.rows("SELECT read_to, state, root FROM runs WHERE id = ?", (run,)):
+        folder = root_on_this_host(str(root))
+        if folder and not os.path.lexists(events_of(os.path.join(folder, STATE_FOLDER), run)):
+            with database.transaction():
+                about = (database.root, run, root)
+                database.write("UPDATE runs SET root = ? WHERE id = ? AND root = ?", [about])
+        return {run: (int(at), str(of))}
+    return {}
 
 
 def take_file(database: Database, file: RunFile, read_to: int) -> None:
@@ -85,13 +105,14 @@ def _take_lines(database: Database, run: str, lines: list[bytes], old: int, new:
             if _is_right(event):
                 events[event["event"]].append(event)
     with database.transaction():
-        database.write("INSERT INTO runs (id) VALUES (?) ON CONFLICT (id) DO NOTHING", [(run,)])
-        found_at = database.rows("SELECT read_to FROM runs WHERE id = ?", (run,))
-        if not found_at:
+        added = [(run, database.root)]
+        database.write("INSERT INTO runs (id, root) VALUES (?, ?) ON CONFLICT (id) DO NOTHING", added)
+        found_at = database.locked_rows("SELECT read_to, root FROM runs WHERE id = ?", (run,))
+        if not found_at and not database.is_shared:
             # something in it that is not of Treadle has removed the row
             raise database.foreign()
-        if found_at != [(old,)]:
-            # another reader was faster
+        if found_at != [(old, database.root)]:
+            # another reader was faster, the run is that of another folder, or its records were just removed
             return
         for kind, found in events.items():
             if found:
@@ -123,8 +144,8 @@ def _close_lost(database: Database, run: str) -> None:
     """Close a run that ended without its last event, and what it had under way."""
     ended = outcome_of_end(INTERRUPTED)
     with database.transaction():
-        found = database.rows("SELECT state FROM runs WHERE id = ?", (run,))
-        if found != [(RUNNING,)]:
+        found = database.locked_rows("SELECT state, root FROM runs WHERE id = ?", (run,))
+        if found != [(RUNNING, database.root)]:
             return
         about = (ended.kind, ended.category, LOST_WITH_RUN, run)
         database.write("UPDATE runs SET state = ? WHERE id = ?", [(LOST, run)])
@@ -138,15 +159,22 @@ def _close_lost(database: Database, run: str) -> None:
 
 
 def forget_runs(database: Database, runs: list[str]) -> None:
-    """Remove all rows of some runs."""
-    with database.transaction():
-        for table in TABLES:
-            database.write(f"DELETE FROM {table} WHERE run = ?", [(run,) for run in runs])
-        database.write("DELETE FROM runs WHERE id = ?", [(run,) for run in runs])
+    """Remove all rows of some runs of this folder."""
+    for run in runs:
+        with database.transaction():
+            found = database.locked_rows("SELECT root FROM runs WHERE id = ?", (run,))
+            if found == [(database.root,)]:
+                for table in TABLES:
+                    database.write(f"DELETE FROM {table} WHERE run = ?", [(run,)])
+                database.write("DELETE FROM runs WHERE id = ?", [(run,)])
 
 
 def _text(event: Event, field: str) -> str:
     return storable(str(event.get(field, "")))
+
+
+def _whole(event: Event, field: str) -> int | None:
+    return int(event[field]) if field in event else None
 
 
 def _json(value: object) -> str:
@@ -211,12 +239,15 @@ def _take_started(database: Database, run: str, events: list[Event]) -> None:
     database.write(
         "INSERT INTO attempts (run, name, number, slot, start) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (run, name, number) DO NOTHING",
-        [(run, _text(one, "name"), one["attempt"], one.get("slot"), one["start"]) for one in events],
+        [
+            (run, _text(one, "name"), int(one["attempt"]), _whole(one, "slot"), float(one["start"]))
+            for one in events
+        ],
     )
     database.write(
         "INSERT INTO actions (run, name, start) VALUES (?, ?, ?)"
         " ON CONFLICT (run, name) DO UPDATE SET start = coalesce(actions.start, excluded.start)",
-        [(run, _text(one, "name"), one["start"]) for one in events],
+        [(run, _text(one, "name"), float(one["start"])) for one in events],
     )
 
 
@@ -224,14 +255,15 @@ def _take_attempt(database: Database, run: str, events: list[Event]) -> None:
     """Take ends of attempts: those that another one follows, and the last ones."""
     rows = []
     for one in events:
-        number = one.get("attempt", one.get("attempts", 0))
+        number = int(one.get("attempt", one.get("attempts", 0)))
         usage = one.get("usage", {})
-        cpu = usage["user"] + usage["system"] if {"user", "system"} <= usage.keys() else None
+        cpu = float(usage["user"] + usage["system"]) if {"user", "system"} <= usage.keys() else None
         details = {key: one[key] for key in _DETAILS if key in one}
-        ended = (one.get("start"), one.get("duration", 0.0), _text(one, "outcome"), _text(one, "category"))
+        start = float(one["start"]) if "start" in one else None
+        ended = (start, float(one.get("duration", 0.0)), _text(one, "outcome"), _text(one, "category"))
         rows.append(
             (
-                *(run, _text(one, "name"), number, *ended, _text(one, "failure"), one.get("exit_code")),
+                *(run, _text(one, "name"), number, *ended, _text(one, "failure"), _whole(one, "exit_code")),
                 *(_memory(usage), cpu, _json(details)),
             )
         )
@@ -248,7 +280,9 @@ def _take_attempt(database: Database, run: str, events: list[Event]) -> None:
 
 def _memory(usage: Mapping[str, float]) -> float | None:
     """Return the most memory that is known of an attempt: of all its processes, else of its largest one."""
-    return next((usage[name] for name in ("tree_peak", "sampled_peak", "largest_process") if name in usage), None)
+    return next(
+        (float(usage[name]) for name in ("tree_peak", "sampled_peak", "largest_process") if name in usage), None
+    )
 
 
 _DETAILS = ("usage", "resources", "queued", "host", "artifacts", "delay", "log", "reason")
@@ -267,7 +301,7 @@ def _take_ended(database: Database, run: str, events: list[Event]) -> None:
         [
             (
                 *(run, _text(one, "name"), *(_text(one, field) for field in fields)),
-                *(one.get("attempts", 0), one.get("duration", 0.0), one.get("exit_code")),
+                *(int(one.get("attempts", 0)), float(one.get("duration", 0.0)), _whole(one, "exit_code")),
             )
             for one in events
         ],
@@ -285,7 +319,7 @@ def _take_summary(database: Database, run: str, events: list[Event]) -> None:
         ((problems,),) = database.rows("SELECT problems FROM runs WHERE id = ?", (run,))
         code = int(event.get("exit_code", 0))
         state = STOPPED if event.get("interrupted") else BROKEN if problems != "[]" else FAILED if code else DONE
-        row = (state, event.get("duration", 0.0), code, _json(event.get("counts", {})), run)
+        row = (state, float(event.get("duration", 0.0)), code, _json(event.get("counts", {})), run)
         database.write("UPDATE runs SET state = ?, duration = ?, exit_code = ?, counts = ? WHERE id = ?", [row])
 
 

@@ -24,6 +24,7 @@ class RunRow:
 
     :ivar counts: status -> number of actions
     :ivar selection: what its call said beside names and parameters of what it runs, as the event `run` has it
+    :ivar root: in a ledger of several folders the one that the run is of, as `HOST:PATH`; else ""
     """
 
     id: str
@@ -46,6 +47,7 @@ class RunRow:
     counts: Mapping[str, int]
     problems: list[str]
     selection: Mapping[str, Words]
+    root: str
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -89,7 +91,7 @@ class ActionRow:
 _Row = TypeVar("_Row", RunRow, AttemptRow, ActionRow)
 _RUN = (
     "id, state, began, duration, workflow, resumes, plan, names, argv, params, host, account, pid, jobs, checkout,"
-    " version, exit_code, counts, problems, selection"
+    " version, exit_code, counts, problems, selection, root"
 )
 _ACTION = (
     "run, name, family, verdict, status, outcome, category, reason, failure, attempts, start, duration, exit_code"

@@ -39,9 +39,11 @@ class RunFile(NamedTuple):
 def new_id(now: float) -> str:
     """Return an identifier for a run: its time in UTC, by which they are sorted, and a bit of chance.
 
+    Runs of several folders may be in one ledger, so it is enough chance for those of the same moment.
+
     :param now: seconds since the epoch
     """
-    return f"{strftime('%Y%m%d-%H%M%S', gmtime(now))}-{int(now * 1000) % 1000:03d}{os.urandom(1).hex()}"
+    return f"{strftime('%Y%m%d-%H%M%S', gmtime(now))}-{int(now * 1000) % 1000:03d}{os.urandom(4).hex()}"
 
 
 def is_id(name: str) -> bool:

@@ -1,11 +1,15 @@
 """The schema of the ledger, in numbered steps of plain SQL that SQLite and PostgreSQL both take.
 
+What only one of them takes is a map: name of the database -> its statement.
+
 A step that has been released is never changed: a further one follows it.
 """
 
 from __future__ import annotations
 
-STEPS: tuple[tuple[str, ...], ...] = (
+from collections.abc import Mapping
+
+STEPS: tuple[tuple[str | Mapping[str, str], ...], ...] = (
     (
         """CREATE TABLE runs (
             id TEXT PRIMARY KEY,
@@ -98,6 +102,11 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX attributes_by_value ON attributes (attribute, value, run)",
     ),
     ("ALTER TABLE runs ADD COLUMN selection TEXT NOT NULL DEFAULT '{}'",),
+    (
+        # the folder that a run is of, in a database of several
+        "ALTER TABLE runs ADD COLUMN root TEXT NOT NULL DEFAULT ''",
+        "CREATE INDEX runs_by_root ON runs (root, id)",
+    ),
 )
 """Step number - 1 -> its statements."""
 
