@@ -68,9 +68,12 @@ if TYPE_CHECKING:
     from .core.pool import Pool as Pool
     from .engines.base import Attempt as Attempt
     from .engines.base import AttemptEnd as AttemptEnd
-    from .engines.base import Engine as Engine
+    from .engines.base import BaseRunner as BaseRunner
     from .engines.local import LocalRunner as LocalRunner
     from .engines.machine import pool_of_machine as pool_of_machine
+    from .engines.spec import AttemptSpec as AttemptSpec
+    from .engines.spec import Engine as Engine
+    from .engines.spec import Hint as Hint
     from .errors import BusyError as BusyError
     from .errors import DAGError as DAGError
     from .errors import Diffed as Diffed
@@ -134,9 +137,10 @@ _HOMES = {
     "content.files": ("Files",),
     "content.fingerprint": ("Fingerprint",),
     "scheduling.job": ("EmptyJob", "Job", "ProcessJob"),
-    "engines.base": ("Attempt", "AttemptEnd", "Engine"),
+    "engines.base": ("Attempt", "AttemptEnd", "BaseRunner"),
     "engines.local": ("LocalRunner",),
     "engines.machine": ("pool_of_machine",),
+    "engines.spec": ("AttemptSpec", "Engine", "Hint"),
     "scheduling.scheduler": ("DRAINING", "KILLING", "STOPPING", "Scheduler"),
     "status": ("ReturnValue",),
     "events.bus": ("Subscriber",),

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from .core.pool import Pool
     from .core.retry import Policy
     from .core.time_left import TimeLeft
-    from .engines.base import Engine
+    from .engines.base import BaseRunner
+    from .engines.spec import Engine
 
 OUT_OF_TIME = "the time limit of the run was reached"
 
@@ -92,7 +93,7 @@ class Walk:
         self.scheduler: Scheduler | None = None
         self.bus = Bus()
         """Where the walk publishes what happens in it."""
-        self.engines: dict[str, Engine] = {}
+        self.engines: dict[str, BaseRunner | Engine] = {}
         """Name -> engine, in addition to this machine: a job whose `engine` names one has its program run there."""
         self.untouched = 0
         """How many actions in addition to the graph need not be walked, since nothing of them has moved."""
@@ -386,15 +387,30 @@ class Walk:
         scheduler.max_running = self.max_running
         scheduler.before_start = self._before_start
         scheduler.expected_duration = self._expected
-        if self.engines:
+        runners = self._runners()
+        if runners:
             from .engines.several import Engines
 
-            scheduler.runner = Engines(self.engines)
+            scheduler.runner = Engines(runners)
         if self.bus:
             scheduler.after_start = self._publish_started
             scheduler.on_round = self._round
             scheduler.tick = self.bus.tick
         return scheduler
+
+    def _runners(self) -> dict[str, BaseRunner]:
+        """Return name -> what runs attempts there, of each engine beside this machine."""
+        if not self.engines:
+            return {}
+        from .engines.base import BaseRunner
+
+        runners = {name: one for name, one in self.engines.items() if isinstance(one, BaseRunner)}
+        for name in self.engines.keys() - runners.keys():
+            raise UsageError(
+                f"the engine {name} needs a folder that its workers see, which a {type(self).__name__} has not",
+                hint="a CommandWalk has one; a BaseRunner needs none",
+            )
+        return runners
 
     def _expected(self, uid: Hashable) -> float | None:
         if uid in self._said_durations:

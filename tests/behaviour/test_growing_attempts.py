@@ -13,8 +13,8 @@ from helpers import run_treadle
 from treadle import (
     DAG,
     Attempt,
+    BaseRunner,
     Command,
-    Engine,
     Limits,
     Node,
     Outcome,
@@ -33,7 +33,7 @@ GIB = 1 << 30
 LACK = "out_of_memory"
 
 
-class Ending(Engine):
+class Ending(BaseRunner):
     """Runs nothing: attempts end as the test says; keeps what each of them was told to hold."""
 
     def __init__(self, *ends: int | str) -> None:
@@ -68,7 +68,7 @@ class Notes(Subscriber):
 
 def run(
     root: Path,
-    engine: Engine,
+    engine: BaseRunner,
     limits: Limits | Mapping[str, Limits],
     pool: Pool | None = None,
     notes: Notes | None = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from elsewhere import Elsewhere
-from treadle import DAG, Attempt, Command, CommandWalk, Engine, Limits, Report, Retries, Settings
+from treadle import DAG, Attempt, BaseRunner, Command, CommandWalk, Limits, Report, Retries, Settings
 from treadle.errors import TreadleError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LOST, KILLED = "lost", "killed with its node"
 
 
-class Losing(Engine):
+class Losing(BaseRunner):
     """Runs nothing: attempts end as the test says, one after the other, on hosts a, b, c, ..."""
 
     def __init__(self, *ends: int | str) -> None:
@@ -41,7 +41,7 @@ class Losing(Engine):
         raise AssertionError((key, at_once))
 
 
-def run(root: Path, engine: Engine, limits: Limits | None = None, settings: Settings | None = None) -> Report:
+def run(root: Path, engine: BaseRunner, limits: Limits | None = None, settings: Settings | None = None) -> Report:
     dag = DAG()
     dag.add_vertex("a", Command(["true"], limits=limits))
     walk = Elsewhere(dag, str(root), settings or Settings(jobs=1))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ends import Ends
 from hungry import MEBI, allocates, burns, shown
 from project import Project
-from treadle import DAG, Attempt, Command, CommandWalk, Engine, Limits, Options, Retries, Session, Usage
+from treadle import DAG, Attempt, BaseRunner, Command, CommandWalk, Limits, Options, Retries, Session, Usage
 from treadle.aio import ProcessJob, Scheduler
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def test_subscribers_get_it_with_each_attempt(tmp_path: Path) -> None:
     assert min(first.usage.cpu, last.usage.cpu) >= 0.08
 
 
-class Elsewhere(Engine):
+class Elsewhere(BaseRunner):
     """Runs programs at once, and says of every other one what it has used."""
 
     def submit(self, key: object, attempt: Attempt) -> None:

@@ -1,4 +1,7 @@
-"""What each engine has to hold, whoever wrote it: run against the one of this machine and one from outside."""
+"""What a walk holds on each engine: on this machine, on a runner from outside, and on workers.
+
+`engines_under_test` lists them. What workers hold when they are killed or frozen is in `test_engine_losses`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engines_under_test import ENGINES
 from foreign_engine import OtherProcess
 from treadle import (
     DAG,
@@ -37,9 +41,6 @@ class OnEngine(CommandWalk):
         return "" if uid in self.here or not self.engines else "other"
 
 
-ENGINES: dict[str, Callable[[], OtherProcess | None]] = {"local": lambda: None, "foreign": OtherProcess}
-
-
 @pytest.fixture(params=list(ENGINES))
 def walk(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., OnEngine]:
     """Return what makes a walk over Commands on the engine of the test."""
@@ -49,7 +50,7 @@ def walk(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., OnEngi
         for uid, command in commands.items():
             dag.add_vertex(uid, command)
         made = OnEngine(dag, str(tmp_path), Settings(**settings))  # type: ignore[arg-type]
-        engine = ENGINES[request.param]()
+        engine = ENGINES[request.param](made)
         if engine is not None:
             made.engines["other"] = engine
         return made

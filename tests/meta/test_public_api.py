@@ -21,10 +21,13 @@ TREADLE = {
     *(
         "Attempt",
         "AttemptEnd",
+        "AttemptSpec",
+        "BaseRunner",
         "Depfile",
         "Discovery",
         "Engine",
         "FrontEnd",
+        "Hint",
         "Options",
         "Plan",
         "Project",

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 
-from treadle import Attempt, Engine
+from treadle import Attempt, BaseRunner
 
 WORKER = """
 import json, os, signal, subprocess, sys
@@ -28,7 +28,7 @@ sys.exit(code)
 """
 
 
-class OtherProcess(Engine):
+class OtherProcess(BaseRunner):
     """Runs each attempt by a worker, which knows nothing but its data."""
 
     def __init__(self) -> None:

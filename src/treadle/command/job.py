@@ -334,6 +334,7 @@ class CommandJob(ProcessJob):
             success=_USUAL if command.codes is None else sorted(command.codes.success),
             direct=direct,
             is_measured=self.lasts or "memory" in self.limits.resources,
+            outputs=[os.path.join(self.folder, path) for path in command.written] if self.engine else (),
         )
 
     @property

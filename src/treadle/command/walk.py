@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from treadle.core.graph.dag import DAG
     from treadle.core.outcomes import Outcome, Report
     from treadle.core.pool import Pool
+    from treadle.engines.base import BaseRunner
+    from treadle.engines.choice import EngineChoice
     from treadle.events.bus import Ended
     from treadle.state.records import Entry
     from treadle.state.store import Known
@@ -131,13 +133,15 @@ class Settings:
         does; None for what this machine has
     :param max_running: how many actions may run at the same time, over all queues; None for any number
     :param colours: whether programs are asked to write colours although their output goes to a log
+    :param engine: the engine that runs actions, by name, or a map with `name` and what is said of it; None for this
+        machine
     :param done_since: uid -> milliseconds since the epoch: what runs each time does not, if it has succeeded since
         then, nothing of it has changed, and nothing before it runs
     """
 
     __slots__ = (
-        *("blocked", "colours", "deadline", "done_since", "environ", "force", "jobs", "keep_going", "limits"),
-        "max_running",
+        *("blocked", "colours", "deadline", "done_since", "engine", "environ", "force", "jobs", "keep_going"),
+        *("limits", "max_running"),
         *("pool", "queues", "stop_after", "wait"),
     )
 
@@ -158,6 +162,7 @@ class Settings:
         deadline: float | None = None,
         limits: Mapping[str, Limits] | None = None,
         done_since: Mapping[str, int] | None = None,
+        engine: str | Mapping[str, Any] | EngineChoice | None = None,
     ) -> None:
         maps: dict[str, object] = {"queues": queues, "environ": environ, "blocked": blocked, "limits": limits}
         maps["done_since"] = done_since
@@ -167,6 +172,11 @@ class Settings:
             _refuse(jobs=jobs, force=force, **maps)
         if not (pool is None or callable(pool) or hasattr(pool, "most_beside")):
             _refuse(pool=pool)
+        self.engine: EngineChoice | None = None
+        if engine is not None:
+            from treadle.engines.choice import EngineChoice
+
+            self.engine = EngineChoice.of(engine)
         self.done_since = done_since or {}
         self.stop_after = stop_after
         self.deadline = deadline
@@ -568,6 +578,13 @@ class CommandWalk(Walk):
         scheduler.after_start = None
         return scheduler
 
+    def _runners(self) -> dict[str, BaseRunner]:
+        if not self.engines and self.settings.engine is None:
+            return {}
+        from .engine_runs import runners
+
+        return runners(self.engines, self.settings.engine, self.store.folder, self.run_id)
+
     def owner(self, uid: str, command: Command) -> Owner:
         """Return the owner of the record of an action, see `discovered.owner_of`."""
         if uid not in self._owners:
@@ -685,7 +702,8 @@ class CommandWalk(Walk):
         if data.artifacts:
             from . import artifacts  # noqa: F401
         limits = self.settings.limits.get(uid)
-        arguments = (uid, data, notify_end, self.context, self._ready, self.engine_of(uid, data), limits)
+        engine = "" if data.console else self.engine_of(uid, data)
+        arguments = (uid, data, notify_end, self.context, self._ready, engine, limits)
         if data.guards is not None:
             from .guarded_job import GuardedJob
 
@@ -742,10 +760,11 @@ class CommandWalk(Walk):
     def engine_of(self, uid: str, command: Command) -> str:
         """Return the name of the engine that runs an action, one of `engines`; "" for this machine.
 
-        What has the terminal runs here whatever this says.
+        By default that of the settings. What has the terminal runs here whatever this says.
         """
         del uid, command
-        return ""
+        choice = self.settings.engine
+        return "" if choice is None or choice.is_local else choice.name
 
     def _note_runs(self, commands: Sequence[Command]) -> None:
         presence = [path for command in commands for path in command.presence]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .without_shell import Direct
 
     class Runner(Protocol):
-        """What a Scheduler has programs run by: a LocalRunner, an Engine, several of them, or a fake.
+        """What a Scheduler has programs run by: a LocalRunner, a BaseRunner, several of them, or a fake.
 
         All of it is called from one thread, but for `wake`. Keys are the caller's.
         """
@@ -93,13 +93,14 @@ class Attempt:
     :ivar log: a file that is there, and is added to
     :ivar is_measured: whether its whole tree is measured from its start where the engine can do that: it asks for
         memory, or is expected to last
+    :ivar outputs: the paths that it makes, absolute, where another machine may run it; a trailing `/` is a folder
     :ivar own_session: False keeps it in the session and group of the engine's process: it has the terminal
     :ivar direct: how the first of `argvs`, a shell, is left out to the same effect; not every engine does
     """
 
     __slots__ = (
-        *("argvs", "cwd", "direct", "environ", "is_measured", "log", "mark", "own_session"),
-        *("stderr", "stdin", "stdout", "success"),
+        *("argvs", "cwd", "direct", "environ", "is_measured", "log", "mark", "outputs"),
+        *("own_session", "stderr", "stdin", "stdout", "success"),
     )
 
     def __init__(
@@ -117,7 +118,9 @@ class Attempt:
         success: Sequence[int] = (0,),
         direct: Direct | None = None,
         is_measured: bool = False,
+        outputs: Sequence[str] = (),
     ) -> None:
+        self.outputs = outputs
         self.is_measured = is_measured
         self.direct = direct
         self.success = tuple(success)
@@ -149,6 +152,7 @@ class Attempt:
             **data,
             "argvs": [list(map(str, argv)) for argv in self.argvs],
             "environ": dict(self.environ),
+            "outputs": list(self.outputs),
             "success": list(self.success),
         }
 
@@ -204,7 +208,7 @@ class AttemptEnd:
         self.usage = usage
 
 
-class Engine:
+class BaseRunner:
     """Base of an engine that runs attempts elsewhere: in another process, in a pool, on a cluster.
 
     A subclass overrides `submit` and `cancel`, and calls `report` once for each attempt, from any thread. It is a

@@ -11,7 +11,7 @@ from .local import LocalRunner
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .base import Attempt, AttemptEnd, AttemptStart, Engine, Runner
+    from .base import Attempt, AttemptEnd, AttemptStart, BaseRunner, Runner
     from .process import Process
 
 
@@ -21,7 +21,7 @@ class Engines:
     :param engines: name -> engine
     """
 
-    def __init__(self, engines: Mapping[str, Engine]) -> None:
+    def __init__(self, engines: Mapping[str, BaseRunner]) -> None:
         self.local = LocalRunner()
         self.engines = dict(engines)
         for engine in self.engines.values():

@@ -10,7 +10,7 @@ import pytest
 
 from treadle import DAG, Attempt, Command, CommandWalk, Report
 from treadle.core.codes import Codes, Expect
-from treadle.engines.base import Engine
+from treadle.engines.base import BaseRunner
 from treadle.engines.local import LocalRunner, kills_for_memory
 
 KILLS_ITSELF = "kill -KILL $$"
@@ -147,7 +147,7 @@ def test_a_code_that_means_success_stays_one(tmp_path: Path) -> None:
 
 
 def test_an_engine_may_know_it(tmp_path: Path) -> None:
-    class Cluster(Engine):
+    class Cluster(BaseRunner):
         def submit(self, key: object, attempt: Attempt) -> None:
             self.report(key, -9, cause="out_of_memory")
 

@@ -11,7 +11,7 @@ import pytest
 
 from hungry import MEBI
 from project import wait_until
-from treadle import DAG, Attempt, Command, CommandWalk, Engine, Limits, Usage
+from treadle import DAG, Attempt, BaseRunner, Command, CommandWalk, Limits, Usage
 from treadle.engines import control_groups, local, sampling
 from treadle.engines.local import LocalRunner
 from treadle.engines.sampling import Sampler
@@ -291,7 +291,7 @@ def test_a_group_that_cannot_be_made_is_done_without(tmp_path: Path) -> None:
     assert not list(machine.own.glob("treadle-*"))
 
 
-class Looking(Engine):
+class Looking(BaseRunner):
     """Keeps what is to be measured."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jobs import Book, Fake, Notify, calling, graph, nothing
-from treadle import Engine, Job, ReturnValue, Scheduler
+from treadle import BaseRunner, Job, ReturnValue, Scheduler
 from treadle.core.outcomes import DONE, FINISHING, PHASES, QUEUED, READY, STARTED, STEPS, SUBMITTED
 from treadle.scheduling.job import EmptyJob
 from treadle.scheduling.scheduler import DRAINING, KILLING, STOPPING
@@ -109,7 +109,7 @@ def test_a_job_that_is_handed_out_in_two_runs_begins_anew() -> None:
     assert len(job.steps.times) == 1
 
 
-class Waiting(Engine):
+class Waiting(BaseRunner):
     """Keeps what it was given until a test lets it start and end."""
 
     reports_starts = True

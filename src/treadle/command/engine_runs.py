@@ -1,0 +1,38 @@
+"""What a walk needs for engines: the folder of the run that their workers see, and a runner for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from treadle.engines.choice import runner_of
+from treadle.state import own_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from treadle.engines.base import BaseRunner
+    from treadle.engines.choice import EngineChoice
+    from treadle.engines.spec import Engine
+
+RUNS = "runs"
+"""The folder of runs, in the state folder."""
+
+
+def runners(
+    engines: Mapping[str, BaseRunner | Engine], choice: EngineChoice | None, state: str, run: str
+) -> dict[str, BaseRunner]:
+    """Return name -> what runs attempts there.
+
+    :param engines: those that a program gives
+    :param choice: the engine of the run
+    :param state: the state folder
+    :param run: the id of the run
+    """
+
+    def folder() -> str:
+        return own_files.make_folder(state, f"{RUNS}/{run}", 0o700)
+
+    found = {name: runner_of(name, engine, folder) for name, engine in engines.items()}
+    if choice is not None and not choice.is_local and choice.name not in found:
+        found[choice.name] = choice.runner(folder)
+    return found

@@ -1,0 +1,394 @@
+"""The agent of a worker: runs attempt specs by the local engine, as long as the runs that they are of show life.
+
+One agent runs any number of attempts, of one run or of several. It reads the lease of each run, shows signs of
+life of its own, has a guard that ends what it has started if it goes away, and leaves a report for each attempt. It
+knows no engine: what it says to one are hints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from treadle._startup.interpreter import inherited
+from treadle.core import lease
+from treadle.core.lease import Silence
+
+from . import shared_folder
+from .local import LocalRunner
+from .process_marks import MARK
+from .shared_folder import SharedFolder
+from .spec import ENDED, GONE, REFUSED, STARTED, AttemptSpec, Hint, RunFolder, WorkerReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .base import Attempt, AttemptEnd
+
+LOST_LEASE = "its worker has seen no sign of the run for the time of its lease"
+STOPPED = "it was stopped before it began"
+
+
+def now_with_sleep() -> float:
+    """Return seconds on a clock that goes on while the machine sleeps."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
+def new_name() -> str:
+    """Return a name for a worker that no other one has."""
+    host = "".join(char if char.isascii() and (char.isalnum() or char in "-.") else "-" for char in platform.node())
+    return f"{host[:40] or 'host'}-{os.getpid()}-{os.urandom(4).hex()}"
+
+
+class _Run:
+    """What the agent knows of a run.
+
+    :ivar silence: how long its lease has not been renewed
+    """
+
+    __slots__ = ("counter", "folder", "lease", "next_look", "next_pulse", "pulsed_at", "silence")
+
+    def __init__(self, folder: RunFolder, now: float) -> None:
+        self.folder = folder
+        self.silence = Silence(now)
+        self.lease: lease.Lease | None = None
+        self.counter = 0
+        """How often the agent has shown life to this run."""
+        self.next_look = self.next_pulse = self.pulsed_at = now
+
+
+class _Attempt:
+    __slots__ = ("began", "ends_as", "is_running", "run", "spec", "started_at", "waits_until")
+
+    def __init__(self, spec: AttemptSpec, run: _Run) -> None:
+        self.spec = spec
+        self.run = run
+        self.is_running = False
+        """Whether its programs were given to the local engine."""
+        self.waits_until: float | None = None
+        """Until when its log is waited for."""
+        self.ends_as = ""
+        """Why the agent has ended it, "" if it has not."""
+        self.started_at = time.time()
+        self.began = now_with_sleep()
+
+
+class Agent:
+    """Runs attempt specs. All of it is called from one thread, but for `wake`.
+
+    :param view: how it sees the files of runs
+    :param tell: called with each hint
+    :param clock: seconds on a clock that goes on while the machine sleeps
+    :param guards: whether a guard process is started with the first attempt
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str = "",
+        view: SharedFolder | None = None,
+        tell: Callable[[Hint], None] = lambda _hint: None,
+        clock: Callable[[], float] = now_with_sleep,
+        guards: bool = True,
+    ) -> None:
+        self.name = name or new_name()
+        self.host = platform.node()
+        self._view = view or SharedFolder()
+        self._tell = tell
+        self._clock = clock
+        self._runner = LocalRunner()
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._guards = guards
+        self._runs: dict[str, _Run] = {}
+        self._attempts: dict[str, _Attempt] = {}
+        self._waiting: dict[str, float] = {}
+        """The files of specs that cannot be seen yet -> until when they are waited for."""
+        self._digests: dict[str, str] = {}
+        self._stopped: dict[str, bool] = {}
+        """Tokens that were stopped before they came -> whether their grace is over."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has nothing to do."""
+        return not (self._attempts or self._waiting)
+
+    def take(self, path: str, patience: float = lease.LEASE) -> None:
+        """Take in the file of a spec; it begins as soon as that can be seen.
+
+        :param patience: seconds for which it is waited for
+        """
+        self._waiting[path] = self._clock() + patience
+        self._look_for_specs()
+
+    def stop(self, token: str, *, kill: bool = False) -> None:
+        """Have an attempt end: TERM, and KILL after its grace or at once."""
+        one = self._attempts.get(token)
+        if one is None:
+            self._stopped[token] = kill
+        elif not one.is_running:
+            self._end(one, WorkerReport(token, None, STOPPED))
+        elif kill:
+            self._runner.kill(token)
+        else:
+            self._runner.stop(token)
+
+    def wake(self) -> None:
+        """Make a `work` that is under way return."""
+        self._runner.wake()
+
+    def work(self, timeout: float) -> None:
+        """Wait until something ends, `wake` is called, or so many seconds are over; see to all that is due."""
+        self._look_for_specs()
+        now = self._clock()
+        due = [one.next_look for one in self._runs.values()] + [one.next_pulse for one in self._runs.values()]
+        if self._waiting or any(one.waits_until is not None for one in self._attempts.values()):
+            due.append(now + _LOOK_FOR_FILES)
+        wait = max(0.0, min([now + timeout, *due]) - now)
+        ended = self._runner.poll(wait)
+        self._look_for_freeze()
+        for end in ended:
+            self._take_end(end)
+        self._see_to_runs()
+        for one in list(self._attempts.values()):
+            if one.waits_until is not None and not one.is_running:
+                self._start(one)
+
+    def end_all(self, why: str) -> None:
+        """Have all that runs end, with its grace; the reports say why."""
+        for one in list(self._attempts.values()):
+            self._give_up(one, why)
+
+    def close(self) -> None:
+        """Give everything back; nothing runs."""
+        self._runner.close()
+        guard, self._guard = self._guard, None
+        if guard is not None and guard.stdin is not None:
+            with contextlib.suppress(OSError):
+                guard.stdin.close()
+            guard.wait()
+
+    def _look_for_specs(self) -> None:
+        for path, until in list(self._waiting.items()):
+            text = self._view.read(path)
+            if text is None and self._clock() < until:
+                continue
+            del self._waiting[path]
+            token = os.path.basename(path).removesuffix(".json")
+            try:
+                if text is None:
+                    raise ValueError(f"{path} cannot be seen by the worker on {self.host}")
+                spec = AttemptSpec.from_json(text)
+            except ValueError as error:
+                self._tell(Hint(token, REFUSED, str(error)))
+                continue
+            self._begin(spec)
+
+    def _begin(self, spec: AttemptSpec) -> None:
+        """Begin an attempt, if nothing has before."""
+        try:
+            if not spec.folder.claim(spec.token):
+                self._tell(Hint(spec.token, GONE, "begun elsewhere"))
+                return
+            shared_folder.write(spec.folder.owner(spec.token), self.name)
+        except OSError as error:
+            self._tell(Hint(spec.token, REFUSED, f"{error.filename}: {error.strerror}, on {self.host}"))
+            return
+        run = self._runs.get(spec.run)
+        if run is None:
+            run = self._runs[spec.run] = _Run(spec.folder, self._clock())
+        one = self._attempts[spec.token] = _Attempt(spec, run)
+        self._look_at(run)
+        self._show_life(run)
+        if spec.token not in self._attempts:
+            return
+        refused = self._refusal(spec)
+        if refused:
+            self._end(one, WorkerReport(spec.token, None, refused, "invalid"))
+        elif spec.token in self._stopped:
+            del self._stopped[spec.token]
+            self._end(one, WorkerReport(spec.token, None, STOPPED))
+        else:
+            one.waits_until = self._clock() + spec.patience
+            self._start(one)
+
+    def _refusal(self, spec: AttemptSpec) -> str:
+        """Return why this worker is none for an attempt: it has another system, or another program."""
+        own = system_name()
+        if spec.system and spec.system != own:
+            return f"the worker on {self.host} has another system: {own}, expected {spec.system}"
+        for path, digest in spec.programs.items():
+            if path not in self._digests:
+                self._digests[path] = shared_folder.digest_of(path)
+            if self._digests[path] != digest:
+                there = "another" if self._digests[path] else "no"
+                return f"the worker on {self.host} has {there} {path} (`mixed: ok` lets it run with its own)"
+        return ""
+
+    def _start(self, one: _Attempt) -> None:
+        """Start the programs of an attempt; if its log cannot be seen yet, later."""
+        attempt = one.spec.to_start()
+        is_late = one.waits_until is not None and self._clock() >= one.waits_until
+        if attempt.log is not None and not is_late and not self._view.exists(attempt.log):
+            return
+        attempt.environ = self._environment(attempt, one.spec)
+        one.is_running, one.waits_until = True, None
+        self._runner.grace = one.spec.grace
+        if self._guards:
+            self._see_to_guard()
+        try:
+            self._runner.start(one.spec.token, attempt)
+        except OSError as error:
+            self._end(one, WorkerReport(one.spec.token, None, f"{error.strerror} on {self.host}", "broken"))
+            return
+        self._tell(Hint(one.spec.token, STARTED, self.name))
+
+    def _environment(self, attempt: Attempt, spec: AttemptSpec) -> dict[str, str]:
+        """Return the environment of an attempt: its own, and of the worker what belongs to the place."""
+        environ = dict(attempt.environ)
+        here = inherited()
+        for name in (*_OF_THE_PLACE, *spec.passed):
+            environ.pop(name, None)
+            if name in here:
+                environ[name] = here[name]
+        # by the first mark the run finds it, by the second the guard
+        before = environ.get(MARK) or here.get(MARK)
+        environ[MARK] = " ".join([*([before] if before else []), f"{self.name}/agent"])
+        return environ
+
+    def _take_end(self, end: AttemptEnd) -> None:
+        one = self._attempts.get(str(end.key))
+        if one is None:
+            return
+        error, cause = (one.ends_as, "lost") if one.ends_as else (end.error, end.cause)
+        usage = None if end.usage is None else end.usage.as_data()
+        self._end(
+            one,
+            WorkerReport(
+                *(one.spec.token, None if one.ends_as else end.code, error, cause, self.host, usage),
+                outputs={path: shared_folder.seen(path) for path in one.spec.outputs},
+                started_at=one.started_at,
+                ended_at=time.time(),
+            ),
+        )
+
+    def _end(self, one: _Attempt, report: WorkerReport) -> None:
+        """Leave the report of an attempt."""
+        self._attempts.pop(one.spec.token, None)
+        text = ""
+        try:
+            shared_folder.write(one.spec.folder.report(one.spec.token), report.to_json())
+        except OSError as error:
+            # the run is gone with its folder, or there is no room: it counts as lost there
+            text = f"{error.filename}: {error.strerror}"
+        self._tell(Hint(one.spec.token, ENDED, text))
+        if not any(other.run is one.run for other in self._attempts.values()):
+            self._runs.pop(one.spec.run, None)
+
+    def _see_to_runs(self) -> None:
+        now = self._clock()
+        for run in list(self._runs.values()):
+            if now >= run.next_pulse:
+                self._show_life(run)
+            if now >= run.next_look:
+                self._look_at(run)
+
+    def _look_at(self, run: _Run) -> None:
+        """Read the lease of a run: end what it says, and all if it has not been renewed."""
+        text = self._view.read(run.folder.lease)
+        found = None if text is None else lease.parse(text)
+        now = self._clock()
+        if found is not None:
+            run.lease = found
+            run.silence.see(found.counter, now)
+        seconds = lease.LEASE if run.lease is None else run.lease.seconds
+        run.next_look = now + seconds / lease.LOOKS
+        is_silent = run.silence.seconds(now) > seconds
+        for one in list(self._attempts.values()):
+            if one.run is not run:
+                continue
+            if is_silent:
+                self._give_up(one, LOST_LEASE)
+            elif run.lease is not None and run.lease.has_to_end(one.spec.token):
+                self.stop(one.spec.token)
+
+    def _give_up(self, one: _Attempt, why: str) -> None:
+        """End an attempt of which the run is not there any more."""
+        if one.is_running:
+            one.ends_as = one.ends_as or why
+            self._runner.stop(one.spec.token)
+        else:
+            self._end(one, WorkerReport(one.spec.token, None, why, "lost", self.host))
+
+    def _look_for_freeze(self) -> None:
+        """Give up what was run while this process was frozen for a lease: the guard has ended it."""
+        now = self._clock()
+        for run in self._runs.values():
+            silent = now - run.pulsed_at
+            if silent <= (lease.LEASE if run.lease is None else run.lease.seconds):
+                continue
+            for one in list(self._attempts.values()):
+                if one.run is run:
+                    self._give_up(one, f"its worker was frozen for {silent:.0f} s")
+
+    def _show_life(self, run: _Run) -> None:
+        """Write a new counter for a run, and one for the guard."""
+        run.counter += 1
+        seconds = lease.LEASE if run.lease is None else run.lease.seconds
+        run.pulsed_at = self._clock()
+        run.next_pulse = run.pulsed_at + seconds / lease.RENEWALS
+        with contextlib.suppress(OSError):
+            # a full disk ends nothing that runs; the run may take us for gone
+            shared_folder.write(run.folder.pulse(self.name), str(run.counter))
+        if self._guards:
+            self._see_to_guard()
+            shortest = min(
+                (one.lease.seconds for one in self._runs.values() if one.lease is not None), default=seconds
+            )
+            self._say_to_guard(f"alive\nwait {shortest}\ntell {run.folder.gone(self.name)}\n")
+
+    def _see_to_guard(self) -> None:
+        """Start a guard, if there is none or it was ended."""
+        if self._guard is not None and self._guard.poll() is None:
+            return
+        environ: Mapping[str, str] = {name: value for name, value in inherited().items() if name != MARK}
+        self._guard = subprocess.Popen(
+            [sys.executable, "-m", "treadle.engines.guard", self.name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environ,
+            start_new_session=True,
+        )
+        if self._guard.stdin is not None:
+            os.set_blocking(self._guard.stdin.fileno(), False)
+        for run in self._runs.values():
+            self._say_to_guard(f"tell {run.folder.gone(self.name)}\n")
+
+    def _say_to_guard(self, text: str) -> None:
+        if self._guard is not None and self._guard.stdin is not None:
+            try:
+                os.write(self._guard.stdin.fileno(), os.fsencode(text))
+            except OSError:
+                # it was ended, and the next look starts another one; or it is frozen and its pipe is full
+                return
+
+
+_OF_THE_PLACE = ("TMPDIR",)
+"""Variables that a program gets from the worker."""
+_LOOK_FOR_FILES = 0.02
+"""Seconds between two looks for what the run has written and the worker cannot see yet."""
+
+
+def system_name() -> str:
+    """Return what this system calls itself, with its version and its processor."""
+    try:
+        found = platform.freedesktop_os_release()
+    except OSError:
+        return f"{platform.system()} {platform.release()} {platform.machine()}"
+    return f"{found.get('ID', '')} {found.get('VERSION_ID', '')} {platform.machine()}"

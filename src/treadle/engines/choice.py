@@ -1,0 +1,139 @@
+"""Which engine a run uses, by name, and how: what `engine:` of a plan and `--engine` say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from treadle.core import lease
+from treadle.errors import UsageError, listed
+
+from .base import BaseRunner
+from .remote import RemoteRunner
+from .shared_folder import DelayedFolder, SharedFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .spec import Engine
+
+GROUP = "treadle.engines"
+"""The group of entry points; their names are those of engines."""
+LOCAL = "local"
+"""The name of this machine."""
+_OURS = {"process": "treadle.engines.processes:Processes"}
+_OWN_KEYS = ("lease", "patience", "pass", "mixed", "delay")
+_METHODS = ("open", "capacity", "submit", "poll", "stop", "find", "wake", "close")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """An engine by name, with what is said of it.
+
+    :param name: the name of an engine
+    :param settings: for the engine
+    :param seconds: the length of the lease
+    :param patience: seconds for which a file of a worker is waited for; None for the length of the lease
+    :param passed: variables whose values are those of the worker
+    :param is_mixed: whether workers may have other programs, and another system
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = lease.LEASE
+    patience: float | None = None
+    passed: tuple[str, ...] = ()
+    is_mixed: bool = False
+
+    @classmethod
+    def of(cls, given: object) -> Self:
+        """Return a choice as a plan or a program says it: a name, or a map with a `name`.
+
+        :raises UsageError: it is neither, or a value is wrong
+        """
+        if isinstance(given, cls):
+            return given
+        data = {"name": given} if isinstance(given, str) else given
+        if not isinstance(data, dict) or not isinstance(data.get("name"), str) or not data["name"]:
+            raise UsageError(f"the engine is {given!r}", facts=("expected a name, or a map with `name`",))
+        seconds, patience = data.get("lease", lease.LEASE), data.get("patience")
+        for key, value in (("lease", seconds), ("patience", 1 if patience is None else patience)):
+            if type(value) not in (int, float) or not 0 < value < float("inf"):
+                raise UsageError(f"engine: {key} is {value!r}", facts=("expected seconds above 0",))
+        passed = data.get("pass", ())
+        if not isinstance(passed, list | tuple) or not all(isinstance(one, str) and one for one in passed):
+            raise UsageError(f"engine: pass is {passed!r}", facts=("expected a list of names of variables",))
+        mixed = data.get("mixed", False)
+        if mixed not in (False, True, "ok"):
+            raise UsageError(f"engine: mixed is {mixed!r}", facts=("expected ok",))
+        delay = data.get("delay", 0)
+        if type(delay) not in (int, float) or not 0 <= delay < float("inf"):
+            raise UsageError(f"engine: delay is {delay!r}", facts=("expected seconds, 0 or more",))
+        settings = {key: value for key, value in data.items() if key not in ("name", *_OWN_KEYS) or key == "delay"}
+        return cls(data["name"], settings, float(seconds), patience, tuple(passed), bool(mixed))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is this machine."""
+        return self.name == LOCAL
+
+    def make(self) -> Engine:
+        """Return the engine.
+
+        :raises UsageError: there is none of this name, or it is none
+        """
+        engine = _load(self.name)()
+        missing = [name for name in _METHODS if not callable(getattr(engine, name, None))]
+        if missing:
+            raise UsageError(
+                f"the engine {self.name} has no {listed(missing)}", hint="treadle.Engine says what an engine has"
+            )
+        made: Engine = engine
+        return made
+
+    def runner(self, folder: Callable[[], str], engine: Engine | None = None) -> RemoteRunner:
+        """Return what runs attempts by the engine.
+
+        :param folder: returns the folder of the run
+        :param engine: that engine, made if left out
+        """
+        delay = self.settings.get("delay") or 0
+        return RemoteRunner(
+            *(self.name, engine or self.make(), folder),
+            settings=self.settings,
+            seconds=self.seconds,
+            patience=self.patience,
+            passed=self.passed,
+            is_mixed=self.is_mixed,
+            view=DelayedFolder(delay) if delay else SharedFolder(),
+        )
+
+
+def known_names() -> list[str]:
+    """Return the names of all engines that there are."""
+    from importlib.metadata import entry_points
+
+    return sorted({LOCAL, *_OURS, *(one.name for one in entry_points(group=GROUP))})
+
+
+def _load(name: str) -> Any:
+    from importlib import import_module
+    from importlib.metadata import entry_points
+
+    if name in _OURS:
+        module, _, attribute = _OURS[name].partition(":")
+        return getattr(import_module(module), attribute)
+    found = list(entry_points(group=GROUP, name=name))
+    if not found:
+        raise UsageError(f"there is no engine {name!r}", facts=(f"there are {listed(known_names())}",))
+    if len({one.value for one in found}) > 1:
+        raise UsageError(f"several packages have an engine {name}: {listed(one.value for one in found)}")
+    try:
+        return found[0].load()
+    except Exception as error:
+        raise UsageError(f"the engine {name} ({found[0].value}) cannot be loaded: {error}") from error
+
+
+def runner_of(name: str, engine: BaseRunner | Engine, folder: Callable[[], str]) -> BaseRunner:
+    """Return what runs attempts by an engine that a program gives: itself, if it is a runner."""
+    return engine if isinstance(engine, BaseRunner) else EngineChoice(name).runner(folder, engine)

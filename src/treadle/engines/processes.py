@@ -1,0 +1,263 @@
+"""The engine `process`: runs attempts in other processes of this machine, each a worker for several at a time.
+
+It is what a cluster is, on one machine: workers that see the folder of the run, and no more of the run than that.
+The view of the folder can be delayed, as on a network file system.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from select import POLLIN, poll
+from typing import TYPE_CHECKING, Any
+
+from treadle._startup.interpreter import inherited
+from treadle.core.pool import Node, Pool
+from treadle.errors import UsageError
+
+from .agent import new_name
+from .machine import processors
+from .process import milliseconds
+from .process_marks import with_mark
+from .spec import GONE, RUNNING, STARTED, WAITING, Hint, RunFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .spec import AttemptSpec
+
+PATIENCE = 5.0
+"""Seconds that a worker has to end when nothing of it runs."""
+WORKERS = 2
+"""How many there are if nothing else is said."""
+
+
+class _Worker:
+    """A worker process.
+
+    :ivar place: the node of the pool that it stands for
+    :ivar tokens: what it was given and has not ended
+    """
+
+    def __init__(self, place: str, arguments: Sequence[str], mark: str) -> None:
+        self.place = place
+        self.is_for_one = False
+        """Whether it is there for one attempt alone."""
+        self.name = new_name()
+        self.tokens: dict[str, None] = {}
+        self.rest = b""
+        self.child = subprocess.Popen(
+            [sys.executable, "-m", "treadle.engines.worker", "--serve", "--name", self.name, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=with_mark(inherited(), mark),
+            start_new_session=True,
+            bufsize=0,
+        )
+
+    @property
+    def fd(self) -> int:
+        """Where it says its hints."""
+        assert self.child.stdout is not None
+        return self.child.stdout.fileno()
+
+    def say(self, **what: object) -> None:
+        """Tell it something; what it does not hear any more it cannot do, which its end tells."""
+        assert self.child.stdin is not None
+        data = (json.dumps(what) + "\n").encode()
+        try:
+            while data:
+                data = data[os.write(self.child.stdin.fileno(), data) :]
+        except OSError:
+            return
+
+    def hints(self) -> list[Hint] | None:
+        """Return what it has said; None if it is gone."""
+        data = os.read(self.fd, 65536)
+        if not data:
+            return None
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        return [Hint(**json.loads(line)) for line in lines]
+
+    def forget(self) -> None:
+        """Give its descriptors back, and collect it; one that does not end, as it is frozen, is killed."""
+        for file in (self.child.stdin, self.child.stdout):
+            if file is not None:
+                file.close()
+        try:
+            self.child.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+
+
+class Processes:
+    """Workers in other processes of this machine.
+
+    Settings: `workers`, how many, or `{max: N, resources: {cpus: N, ...}}` with what each has; `delay`, seconds
+    after which one side sees what the other has written.
+    """
+
+    def __init__(self) -> None:
+        self._settings: Mapping[str, Any] = {}
+        self._run = RunFolder("")
+        self._workers: dict[str, _Worker] = {}
+        """Place -> the worker that is there."""
+        self._by_fd: dict[int, _Worker] = {}
+        self._wake_in = self._wake_out = -1
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Take in the settings, before `capacity` is asked.
+
+        :raises UsageError: they are wrong
+        """
+        _places(settings)
+        self._settings = settings
+
+    def open(self, run: RunFolder, settings: Mapping[str, Any]) -> None:
+        """Be ready; a worker starts with its first attempt."""
+        self.configure(settings)
+        self._run = run
+        self._wake_in, self._wake_out = os.pipe()
+        os.set_blocking(self._wake_in, False)
+        os.set_blocking(self._wake_out, False)
+
+    def capacity(self) -> Pool:
+        """Return a node for each worker."""
+        return Pool(nodes=[Node(name, resources) for name, resources in _places(self._settings).items()])
+
+    def submit(self, attempts: Sequence[AttemptSpec]) -> list[str]:
+        """Give attempts to the workers that have the fewest."""
+        handles = []
+        for spec in attempts:
+            worker = self._worker_for(spec)
+            worker.tokens[spec.token] = None
+            worker.say(run=spec.folder.spec(spec.token))
+            handles.append(f"{worker.child.pid} {spec.token}")
+        return handles
+
+    def poll(self, timeout: float | None) -> list[Hint]:
+        """Wait for hints of the workers, or for their ends."""
+        waiting = poll()
+        for fd in (self._wake_in, *self._by_fd):
+            waiting.register(fd, POLLIN)
+        hints: list[Hint] = []
+        for fd, _ in waiting.poll(None if timeout is None else milliseconds(timeout)):
+            if fd == self._wake_in:
+                os.read(fd, 4096)
+                continue
+            worker = self._by_fd[fd]
+            said = worker.hints()
+            if said is None:
+                hints += self._lose(worker)
+            else:
+                hints += said
+                for hint in said:
+                    if hint.what != STARTED:
+                        worker.tokens.pop(hint.token, None)
+                        if worker.is_for_one:
+                            worker.say(end=True)
+        return hints
+
+    def stop(self, handles: Sequence[str], *, kill: bool) -> None:
+        """Tell the workers that have them."""
+        for handle in handles:
+            token = handle.partition(" ")[2]
+            for worker in self._by_fd.values():
+                if token in worker.tokens:
+                    worker.say(stop=token, kill=kill)
+
+    def find(self, handles: Sequence[str]) -> dict[str, str]:
+        """Return what the folders of the attempts say, and whether the workers live."""
+        found = {}
+        for handle in handles:
+            pid, _, token = handle.partition(" ")
+            is_over = os.path.exists(self._run.report(token)) or not _lives(int(pid))
+            has_begun = os.path.isdir(self._run.attempt(token))
+            found[handle] = GONE if is_over else RUNNING if has_begun else WAITING
+        return found
+
+    def wake(self) -> None:
+        """Make a `poll` return."""
+        try:
+            os.write(self._wake_out, b"w")
+        except OSError:
+            # it is not open yet, or woken already
+            return
+
+    def close(self, *, keep: bool) -> None:
+        """Have the workers end when nothing of them runs; they are not waited for if they are to live on."""
+        for worker in self._by_fd.values():
+            worker.say(end=True)
+        for worker in self._by_fd.values():
+            if not keep:
+                worker.forget()
+        self._workers.clear()
+        self._by_fd.clear()
+        fds = (self._wake_in, self._wake_out)
+        self._wake_in = self._wake_out = -1
+        for fd in fds:
+            if fd >= 0:
+                os.close(fd)
+
+    def _worker_for(self, spec: AttemptSpec) -> _Worker:
+        if spec.is_alone:
+            worker = self._start(f"{spec.node or 'worker'} for {spec.token}", spec)
+            worker.is_for_one = True
+            return worker
+        places = _places(self._settings)
+        place = spec.node
+        if place not in places:
+            place = min(places, key=lambda one: len(self._workers[one].tokens) if one in self._workers else 0)
+        if place not in self._workers:
+            self._workers[place] = self._start(place, spec)
+        return self._workers[place]
+
+    def _start(self, place: str, spec: AttemptSpec) -> _Worker:
+        """Start a worker, which carries the mark of the run: what ends a killed run ends it too."""
+        delay = float(self._settings.get("delay") or 0)
+        arguments = ["--patience", str(spec.patience), *(["--delay", str(delay)] if delay else [])]
+        mark = str(spec.attempt["mark"]).partition("/")[0]
+        worker = _Worker(place, arguments, f"{mark}/engine")
+        self._by_fd[worker.fd] = worker
+        return worker
+
+    def _lose(self, worker: _Worker) -> list[Hint]:
+        """Forget a worker that is gone; the next attempt starts another one."""
+        del self._by_fd[worker.fd]
+        if self._workers.get(worker.place) is worker:
+            del self._workers[worker.place]
+        worker.forget()
+        code = worker.child.returncode
+        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        return [Hint(token, GONE, f"its worker has ended {how}") for token in worker.tokens]
+
+
+def _places(settings: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    """Return name -> what there is, of each worker.
+
+    :raises UsageError: the settings say something else
+    """
+    given = settings.get("workers", WORKERS)
+    resources: Mapping[str, int] = {}
+    if isinstance(given, dict):
+        if unknown := given.keys() - {"max", "resources"}:
+            raise UsageError(f"engine: workers has no key {min(unknown)!r}", facts=("expected max, resources",))
+        resources = given.get("resources", {})
+        given = given.get("max", WORKERS)
+    if type(given) is not int or given < 1:
+        raise UsageError(f"engine: {given!r} workers", facts=("expected a whole number, 1 or more",))
+    own = {"cpus": max(1, processors() // given), **resources}
+    return {f"worker-{number}": own for number in range(1, given + 1)}
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,501 @@
+"""Joins an engine with a scheduler: gives it attempts as specs, and finds out how each has ended.
+
+What an engine says is a hint. An attempt has ended when its report is there; it is lost when nothing can be running
+of it any more, and not before: then another attempt may begin. A thread of its own does all of it, so that a slow
+folder or a slow engine never holds up the loop of the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+from _queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from treadle.core import lease
+from treadle.core.lease import Lease, Silence
+from treadle.errors import TreadleError
+
+from . import shared_folder
+from .agent import now_with_sleep, system_name
+from .base import GRACE, BaseRunner
+from .process_marks import KILL
+from .shared_folder import SharedFolder
+from .spec import ENDED, GONE, MOST_AT_ONCE, REFUSED, STARTED, AttemptSpec, RunFolder, WorkerReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from .base import Attempt, AttemptEnd, AttemptStart
+    from .spec import Engine, Hint
+
+FIND_INTERVAL = 600.0
+"""Seconds between two questions to the engine about all that is believed alive."""
+LOOK_INTERVAL = 0.05
+"""Seconds between two looks for what a worker has written and we cannot see yet."""
+
+
+class _Remote:
+    """What is known of an attempt that an engine has."""
+
+    __slots__ = (
+        *("attempt", "gone_at", "handle", "has_begun", "is_stopped", "key", "report", "report_until", "silence"),
+        *("spec", "suspicion", "worker"),
+    )
+
+    def __init__(self, key: object, attempt: Attempt, spec: AttemptSpec, now: float) -> None:
+        self.key = key
+        self.attempt = attempt
+        self.spec = spec
+        self.handle = ""
+        self.has_begun = False
+        """Whether its start was told."""
+        self.worker = ""
+        """The worker that has it, "" as long as that is not known."""
+        self.silence = Silence(now)
+        """How long its worker has not shown life."""
+        self.gone_at: float | None = None
+        """When it was first believed to be gone."""
+        self.suspicion = ""
+        """Why."""
+        self.report: WorkerReport | None = None
+        """Its report, while its outputs cannot be seen yet."""
+        self.report_until: float | None = None
+        """Until when its report, and then its outputs, are waited for; None before a hint that it has ended."""
+        self.is_stopped = False
+
+
+class RemoteRunner(BaseRunner):
+    """Runs attempts by an engine; give it to a Scheduler, or to `several.Engines`.
+
+    :param name: what the engine is called
+    :param folder: returns the folder of the run, which is there by then; called when something is to start
+    :param settings: for the engine
+    :param seconds: the length of the lease
+    :param patience: seconds for which a file that the other side has written is waited for
+    :param passed: variables whose values are those of the worker
+    :param is_mixed: whether workers may have other programs and another system than we
+    :param view: how we see the files of workers
+    :param clock: seconds on a clock that goes on while the machine sleeps
+    """
+
+    reports_starts = True
+
+    def __init__(
+        self,
+        name: str,
+        engine: Engine,
+        folder: Callable[[], str],
+        *,
+        settings: Mapping[str, Any] | None = None,
+        seconds: float = lease.LEASE,
+        patience: float | None = None,
+        passed: Sequence[str] = (),
+        is_mixed: bool = False,
+        view: SharedFolder | None = None,
+        clock: Callable[[], float] = now_with_sleep,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.engine = engine
+        self._make_folder = folder
+        self._settings = dict(settings or {})
+        self._seconds = seconds
+        self._patience = seconds if patience is None else patience
+        self._passed = tuple(passed)
+        self._system = "" if is_mixed else system_name()
+        self._compares = not is_mixed
+        self._view = view or SharedFolder()
+        self._clock = clock
+        self._handed: list[tuple[object, Attempt]] = []
+        """What was started since the last poll."""
+        self._orders: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        # of the thread alone from here on
+        self._folder: RunFolder | None = None
+        self._remotes: dict[str, _Remote] = {}
+        self._tokens: dict[object, str] = {}
+        """Key -> the token of its last attempt."""
+        self._counter = 0
+        self._stops: dict[str, None] = {}
+        self._next_renewal = self._next_look = self._next_find = 0.0
+        self._is_closing = False
+        self._losses: set[str] = set()
+        """Actions of which an attempt was lost."""
+        self._digests: dict[tuple[str, int, int], str] = {}
+
+    # what the loop of the run calls
+
+    def submit(self, key: object, attempt: Attempt) -> None:
+        """Keep an attempt for the end of the round: the engine gets all of a round together.
+
+        :raises ValueError: it cannot be run by another process
+        """
+        attempt.as_data()
+        self._handed.append((key, attempt))
+
+    def cancel(self, key: object, *, at_once: bool) -> None:
+        """Have an attempt end."""
+        self._hand_over()
+        self._order("stop", (key, at_once))
+
+    def poll(self, timeout: float | None) -> list[AttemptStart | AttemptEnd]:
+        """Hand over what was started in this round, and return what was told."""
+        self._hand_over()
+        return super().poll(timeout)
+
+    def recover(self) -> list[AttemptStart | AttemptEnd]:
+        """Hand over what was just being started, and return what was told."""
+        self._hand_over()
+        return super().recover()
+
+    def close(self) -> None:
+        """Tell all workers that the run is over, and wait for the engine to be closed."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._orders.put(("close", None))
+            self.engine.wake()
+            thread.join()
+
+    def _hand_over(self) -> None:
+        if self._handed:
+            handed, self._handed = self._handed, []
+            self._order("submit", handed)
+
+    def _order(self, what: str, of: object) -> None:
+        self._orders.put((what, of))
+        if self._thread is None:
+            self._is_closing = False
+            self._thread = threading.Thread(target=self._keep, name=f"engine {self.name}", daemon=True)
+            self._thread.start()
+        else:
+            self.engine.wake()
+
+    # what the thread does
+
+    def _keep(self) -> None:
+        """Do all that has to do with the engine until the run is over."""
+        is_open = False
+        try:
+            self._folder = RunFolder(self._make_folder())
+            self._folder.make()
+            self._renew()
+            self.engine.open(self._folder, self._settings)
+            is_open = True
+        except Exception as error:
+            self._refuse_all(_words(error))
+        failures = 0
+        while self._folder is not None and is_open and not (self._is_closing and not self._remotes):
+            try:
+                self._step(self._folder)
+                failures = 0
+            except Exception as error:
+                # what runs is ended by the lease, and its reports are looked for all the same
+                failures += 1
+                for one in list(self._remotes.values()):
+                    self._suspect(one, f"the engine {self.name} has failed: {_words(error)}")
+                if failures > _MOST_FAILURES:
+                    self._refuse_all(_words(error))
+                    break
+        with contextlib.suppress(Exception):
+            self._renew(is_over=True)
+        with contextlib.suppress(Exception):
+            self.engine.close(keep=False)
+        if self._folder is not None and is_open and not self._remotes:
+            self._tidy(self._folder)
+
+    def _refuse_all(self, why: str) -> None:
+        """End all that there is and that comes: the engine cannot be used."""
+        for one in list(self._remotes.values()):
+            self._end(one, error=why, cause="broken")
+        while not self._is_closing:
+            what, of = self._orders.get()
+            if what == "submit":
+                for key, _ in of:
+                    self.report(key, error=why, cause="broken")
+            self._is_closing = what == "close"
+
+    def _step(self, folder: RunFolder) -> None:
+        self._take_orders(folder)
+        for hint in self.engine.poll(self._time_to_wait()):
+            self._hear(hint)
+        now = self._clock()
+        if now >= self._next_renewal:
+            self._renew()
+        if now >= self._next_find:
+            self._find()
+        looks_at_all = now >= self._next_look
+        if looks_at_all:
+            self._next_look = now + self._seconds / lease.LOOKS
+        for one in list(self._remotes.values()):
+            if looks_at_all or one.report_until is not None or one.gone_at is not None:
+                self._look_at(one, folder)
+
+    def _time_to_wait(self) -> float:
+        if not self._orders.empty():
+            return 0.0
+        due = min(self._next_renewal, self._next_look)
+        wait = max(0.0, due - self._clock())
+        is_awaited = any(one.report_until is not None or one.gone_at is not None for one in self._remotes.values())
+        return min(wait, LOOK_INTERVAL) if is_awaited else wait
+
+    def _take_orders(self, folder: RunFolder) -> None:
+        handed: list[tuple[object, Attempt]] = []
+        while True:
+            try:
+                what, of = self._orders.get(block=False)
+            except Empty:
+                break
+            if what == "submit":
+                handed += of
+                continue
+            if handed:
+                # the order to stop may be for one of them
+                self._submit(handed, folder)
+                handed = []
+            if what == "stop":
+                key, at_once = of
+                self._stop(key, folder, at_once=at_once)
+            else:
+                self._is_closing = True
+        if handed:
+            self._submit(handed, folder)
+
+    def _submit(self, handed: Iterable[tuple[object, Attempt]], folder: RunFolder) -> None:
+        """Write specs, and give them to the engine, those of equal demand together."""
+        groups: dict[str, list[_Remote]] = {}
+        for key, attempt in handed:
+            spec = self._spec_of(key, attempt, folder)
+            one = self._remotes[spec.token] = _Remote(key, attempt, spec, self._clock())
+            self._tokens[key] = spec.token
+            try:
+                shared_folder.write(folder.spec(spec.token), spec.to_json())
+            except OSError as error:
+                self._end(one, error=f"{error.filename}: {error.strerror}", cause="broken")
+                continue
+            groups.setdefault(repr((spec.node, sorted(spec.resources.items()))), []).append(one)
+        for group in groups.values():
+            for start in range(0, len(group), MOST_AT_ONCE):
+                part = group[start : start + MOST_AT_ONCE]
+                try:
+                    handles = self.engine.submit([one.spec for one in part])
+                    for one, handle in zip(part, handles, strict=True):
+                        one.handle = handle
+                except Exception as error:
+                    # some of them may run: these end, as all of them count as gone
+                    for one in part:
+                        self._suspect(one, f"the engine {self.name} has failed: {_words(error)}")
+
+    def _spec_of(self, key: object, attempt: Attempt, folder: RunFolder) -> AttemptSpec:
+        resources = getattr(key, "resources", None)
+        number = int(getattr(key, "attempt", 1))
+        return AttemptSpec(
+            token=f"{number}-{os.urandom(8).hex()}",
+            uid=str(getattr(key, "uid", "")),
+            number=number,
+            run=folder.path,
+            attempt=attempt.as_data(),
+            node="" if resources is None else resources.node,
+            resources={} if resources is None else resources.as_data(),
+            outputs=tuple(attempt.outputs),
+            grace=self.grace,
+            patience=self._patience,
+            is_alone=str(getattr(key, "uid", "")) in self._losses,
+            passed=self._passed,
+            programs=self._programs_of(attempt) if self._compares else {},
+            system=self._system,
+        )
+
+    def _programs_of(self, attempt: Attempt) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for argv in attempt.argvs:
+            path = os.path.join(attempt.cwd or os.getcwd(), argv[0])
+            if "/" not in argv[0]:
+                continue
+            try:
+                status = os.stat(path)
+            except OSError:
+                continue
+            known = (path, status.st_mtime_ns, status.st_size)
+            if known not in self._digests:
+                self._digests[known] = shared_folder.digest_of(path)
+            found[path] = self._digests[known]
+        return found
+
+    def _stop(self, key: object, folder: RunFolder, *, at_once: bool) -> None:
+        one = self._remotes.get(self._tokens.get(key, ""))
+        if one is None:
+            return
+        one.is_stopped = True
+        if one.spec.token not in self._stops:
+            self._stops[one.spec.token] = None
+            self._renew()
+        if not one.has_begun and folder.claim(one.spec.token):
+            # no worker begins it from here on
+            self._end(one, code=-KILL)
+        with contextlib.suppress(Exception):
+            # the lease says it too
+            self.engine.stop([one.handle], kill=at_once)
+
+    def _hear(self, hint: Hint) -> None:
+        one = self._remotes.get(hint.token)
+        if one is None:
+            return
+        if hint.what == STARTED:
+            self._has_begun(one)
+        elif hint.what == ENDED:
+            self._await_report(one)
+        elif hint.what == GONE:
+            self._await_report(one)
+            self._suspect(one, hint.text)
+        elif hint.what == REFUSED:
+            self._end(one, error=hint.text or f"the engine {self.name} has refused it", cause="invalid")
+
+    def _has_begun(self, one: _Remote) -> None:
+        if not one.has_begun:
+            one.has_begun = True
+            one.silence.see(0, self._clock())
+            self.report_start(one.key)
+
+    def _await_report(self, one: _Remote) -> None:
+        if one.report_until is None:
+            one.report_until = self._clock() + self._patience
+
+    def _suspect(self, one: _Remote, why: str) -> None:
+        """Take an attempt for gone: whatever runs of it yet is to end, and its report may still come."""
+        if one.gone_at is None:
+            one.gone_at, one.suspicion = self._clock(), why
+            self._stops[one.spec.token] = None
+            self._renew()
+
+    def _look_at(self, one: _Remote, folder: RunFolder) -> None:
+        """Look for the report of an attempt, and for signs of life."""
+        token, now = one.spec.token, self._clock()
+        if one.report is None:
+            text = self._view.read(folder.report(token))
+            one.report = None if text is None else WorkerReport.from_json(text)
+            if one.report is not None:
+                one.report_until = now + self._patience
+        if one.report is not None:
+            if self._are_outputs_seen(one, one.report) or now >= (one.report_until or now):
+                self._take_report(one, one.report)
+            return
+        if not one.worker:
+            owner = self._view.read(folder.owner(token))
+            if owner:
+                one.worker = owner.decode("utf-8", "replace")
+                self._has_begun(one)
+        if one.worker:
+            pulse = self._view.read(folder.pulse(one.worker))
+            if pulse and pulse.isdigit():
+                one.silence.see(int(pulse), now)
+        if one.gone_at is None and one.report_until is not None and now >= one.report_until:
+            self._suspect(one, "it has ended, and its worker has left no report")
+        elif one.has_begun and one.silence.seconds(now) > self._seconds:
+            self._suspect(one, f"there was no sign of its worker for {self._seconds:g} s")
+        if one.gone_at is not None:
+            self._look_for_loss(one, folder, now)
+
+    def _look_for_loss(self, one: _Remote, folder: RunFolder, now: float) -> None:
+        """Report that an attempt is lost, as soon as it is sure that nothing of it runs any more."""
+        if one.report_until is None:
+            one.report_until = now
+        if one.worker:
+            is_gone = self._view.exists(folder.gone(one.worker))
+            if is_gone and self._view.read(folder.report(one.spec.token)) is not None:
+                # it came in between: the next look takes it
+                return
+        else:
+            # what we make, no worker can begin
+            is_gone = folder.claim(one.spec.token)
+        margin = self._seconds / lease.RENEWALS
+        is_over = one.silence.seconds(now) > self._seconds + self.grace + margin
+        if is_gone or (is_over and now >= one.report_until):
+            self._end(one, error=one.suspicion, cause="lost", host=_host_of(one.worker))
+
+    def _are_outputs_seen(self, one: _Remote, report: WorkerReport) -> bool:
+        """Return whether we see what its worker has seen of its outputs, if it ended well."""
+        if report.code not in one.attempt.success:
+            return True
+        return all(self._view.seen(path) == there for path, there in report.outputs.items())
+
+    def _take_report(self, one: _Remote, report: WorkerReport) -> None:
+        code, error, cause = report.code, report.error, report.cause
+        if one.gone_at is not None and not one.is_stopped and code is not None and code < 0:
+            # it was ended as we took it for gone
+            code, error, cause = None, one.suspicion, "lost"
+        if one.is_stopped and code is None:
+            # it was stopped before it began, or with its run
+            code, error, cause = -KILL, "", ""
+        self._end(one, code, error, cause, report.host, report)
+
+    def _end(
+        self,
+        one: _Remote,
+        code: int | None = None,
+        error: str = "",
+        cause: str = "",
+        host: str = "",
+        report: WorkerReport | None = None,
+    ) -> None:
+        token = one.spec.token
+        if cause == "lost":
+            self._losses.add(one.spec.uid)
+        self._remotes.pop(token, None)
+        self._stops.pop(token, None)
+        if self._tokens.get(one.key) == token:
+            del self._tokens[one.key]
+        with contextlib.suppress(OSError):
+            # it holds an environment
+            os.unlink(one.spec.folder.spec(token))
+        usage = None if report is None else report.to_usage()
+        self.report(one.key, code, error, usage=usage, cause=cause, host=host)
+
+    def _renew(self, *, is_over: bool = False) -> None:
+        """Write the lease, with a new counter and what is to end."""
+        if self._folder is None:
+            return
+        self._counter += 1
+        now = self._clock()
+        self._next_renewal = now + self._seconds / lease.RENEWALS
+        text = Lease(self._counter, self._seconds, tuple(self._stops), is_over).text()
+        with contextlib.suppress(OSError):
+            # a full disk: the workers end what they run if it lasts for a lease
+            shared_folder.write(self._folder.lease, text)
+
+    def _find(self) -> None:
+        """Ask the engine of all that is believed alive."""
+        is_first, self._next_find = self._next_find == 0.0, self._clock() + FIND_INTERVAL
+        by_handle = {one.handle: one for one in self._remotes.values() if one.handle}
+        if is_first or not by_handle:
+            return
+        for handle, what in self.engine.find(list(by_handle)).items():
+            if what == GONE and handle in by_handle:
+                self._suspect(by_handle[handle], f"the engine {self.name} does not know it any more")
+
+    def _tidy(self, folder: RunFolder) -> None:
+        """Remove what has served its time: without the folders no worker can begin anything."""
+        for name in ("specs", "attempts", "workers"):
+            shutil.rmtree(os.path.join(folder.path, name), ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.unlink(folder.lease)
+            # there may be the events of the run
+            os.rmdir(folder.path)
+
+
+_MOST_FAILURES = 100
+"""So often in a row the engine may fail: then nothing more is tried."""
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, TreadleError) else f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def _host_of(worker: str) -> str:
+    """Return the host in the name of a worker, see `agent.new_name`."""
+    return worker.rsplit("-", 2)[0] if worker.count("-") > 1 else worker
+
+
+__all__ = ["GRACE", "RemoteRunner"]

@@ -1,0 +1,268 @@
+"""An attempt as data for another process, the folder of a run that both sides see, and what an engine has to do.
+
+It knows no scheduler: `remote` joins an engine with one. What runs a spec is `worker`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+
+from treadle.core import lease
+from treadle.core.outcomes import Usage
+from treadle.core.pool import Pool
+
+from .base import GRACE, Attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+VERSION = 1
+"""Of specs and reports: another one is refused."""
+STARTED, ENDED, GONE, REFUSED = "started", "ended", "gone", "refused"
+"""What a hint may say: a worker has begun it, its report is there, nothing runs it, the engine does not take it."""
+WAITING, RUNNING = "waiting", "running"
+"""What `Engine.find` may say, beside `gone`."""
+MOST_AT_ONCE = 500
+"""Specs that an engine is given in one call."""
+
+
+class Hint(NamedTuple):
+    """What an engine says of an attempt: a reason to look, never the end itself.
+
+    :ivar token: which attempt
+    :ivar what: `started`, `ended`, `gone` or `refused`
+    :ivar text: in words, "" for nothing; of `refused` why
+    """
+
+    token: str
+    what: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptSpec:
+    """An attempt as plain data, with all that a worker needs to run it anywhere.
+
+    :ivar token: which attempt; it names its folder, so no two have one
+    :ivar uid: the action
+    :ivar number: 1 for the first attempt of the action
+    :ivar run: the folder of the run: the lease is in it, and the folders of attempts and workers
+    :ivar attempt: what is to be started, see `base.Attempt`
+    :ivar node: the node of the pool that it has its resources on, "" where it asks for none
+    :ivar resources: type -> amount or names of instances, as the pool has given them
+    :ivar outputs: the paths that it makes, absolute; a trailing `/` is a folder
+    :ivar grace: seconds between TERM and KILL
+    :ivar patience: seconds for which a file that the other side has written is waited for
+    :ivar is_alone: whether it is to have a worker of its own: an attempt before was lost with its worker, and may
+        have been the reason
+    :ivar passed: variables whose values are those of the worker
+    :ivar programs: path -> digest of each program that is started; empty where they may differ
+    :ivar system: what the system of the run calls itself; "" where workers may have another one
+    """
+
+    token: str
+    uid: str
+    number: int
+    run: str
+    attempt: Mapping[str, Any]
+    node: str = ""
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Sequence[str] = ()
+    grace: float = GRACE
+    patience: float = lease.LEASE
+    is_alone: bool = False
+    passed: Sequence[str] = ()
+    programs: Mapping[str, str] = field(default_factory=dict)
+    system: str = ""
+
+    @property
+    def folder(self) -> RunFolder:
+        """The folder of its run."""
+        return RunFolder(self.run)
+
+    def to_json(self) -> str:
+        """Return it as text."""
+        return json.dumps({"version": VERSION, **asdict(self)})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Return what `to_json` has made text of.
+
+        :raises ValueError: it is none, or one of another version of Treadle
+        """
+        try:
+            data = json.loads(text)
+            version = data.pop("version")
+        except (ValueError, AttributeError, KeyError, TypeError):
+            raise ValueError("it is no attempt spec") from None
+        if version != VERSION:
+            raise ValueError(
+                f"it is an attempt spec of version {version}, expected {VERSION}: another Treadle wrote it"
+            )
+        try:
+            spec = cls(**data)
+            spec.to_start()
+        except TypeError as error:
+            raise ValueError(f"it is no attempt spec: {error}") from None
+        return spec
+
+    def to_start(self) -> Attempt:
+        """Return what is to be started."""
+        return Attempt.from_data(self.attempt)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """How an attempt has ended, as its worker says in `report.json`.
+
+    :ivar code: the exit code of its last program, negative for a signal; None if there is none
+    :ivar error: why there is none
+    :ivar cause: as that of `base.AttemptEnd`
+    :ivar outputs: path -> what the worker saw there at the end, see `shared_folder.seen`
+    :ivar usage: what its programs have used, as `Usage.as_data`
+    :ivar started_at: when it began, in seconds since the epoch by the clock of the worker
+    """
+
+    token: str
+    code: int | None
+    error: str = ""
+    cause: str = ""
+    host: str = ""
+    usage: Mapping[str, float] | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    started_at: float | None = None
+    ended_at: float | None = None
+
+    def to_json(self) -> str:
+        """Return it as text."""
+        return json.dumps({"version": VERSION, **asdict(self)})
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self | None:
+        """Return what `to_json` has made text of; None if it is none."""
+        try:
+            data = json.loads(text)
+            if data.pop("version") != VERSION:
+                return None
+            report = cls(**data)
+        except (ValueError, AttributeError, KeyError, TypeError):
+            return None
+        is_code = report.code is None or type(report.code) is int
+        return report if is_code and isinstance(report.outputs, dict) else None
+
+    def to_usage(self) -> Usage | None:
+        """Return what it has used, None where that is not known."""
+        if self.usage is None:
+            return None
+        try:
+            return Usage(**self.usage)  # type: ignore[arg-type]
+        except TypeError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of a run: the one place where its workers and the run meet. All of its paths are made here.
+
+    :ivar path: the same on all sides
+    """
+
+    path: str
+
+    @property
+    def lease(self) -> str:
+        """The file with the lease of the run."""
+        return os.path.join(self.path, lease.FILE)
+
+    def spec(self, token: str) -> str:
+        """Return the file with the spec of an attempt."""
+        return os.path.join(self.path, "specs", f"{token}.json")
+
+    def attempt(self, token: str) -> str:
+        """Return the folder of an attempt: what makes it may run the attempt, and nothing else may."""
+        return os.path.join(self.path, "attempts", token)
+
+    def owner(self, token: str) -> str:
+        """Return the file that names the worker of an attempt."""
+        return os.path.join(self.attempt(token), "worker")
+
+    def report(self, token: str) -> str:
+        """Return the file that says how an attempt has ended."""
+        return os.path.join(self.attempt(token), "report.json")
+
+    def pulse(self, worker: str) -> str:
+        """Return the file with the signs of life of a worker."""
+        return os.path.join(self.path, "workers", worker)
+
+    def gone(self, worker: str) -> str:
+        """Return the file that says that a worker is gone with all that it had started."""
+        return os.path.join(self.path, "workers", f"{worker}.gone")
+
+    def make(self) -> None:
+        """Make what is in it, for this user alone: the specs hold environments.
+
+        :raises OSError: that is not possible
+        """
+        for name in ("specs", "attempts", "workers"):
+            os.makedirs(os.path.join(self.path, name), mode=0o700, exist_ok=True)
+
+    def claim(self, token: str) -> bool:
+        """Make the folder of an attempt; return False if it is there: the attempt was begun, or given up, before.
+
+        :raises OSError: it cannot be made
+        """
+        try:
+            os.mkdir(self.attempt(token), 0o700)
+        except FileExistsError:
+            return False
+        return True
+
+
+class Engine(Protocol):
+    """What runs attempts elsewhere: on workers that see the folder of the run by the same path.
+
+    It decides where, never whether: it gets what may start now, and tries nothing again. What it says is a hint to
+    look; the end of an attempt is the report that its worker leaves. All of it is called from one thread, but for
+    `wake`. A package names its engine by an entry point of the group `treadle.engines`.
+    """
+
+    def open(self, run: RunFolder, settings: Mapping[str, Any]) -> None:
+        """Be ready for the attempts of a run.
+
+        :param settings: what the plan or the call says of the engine beside its name
+        :raises TreadleError: it cannot be used, with the reason
+        """
+
+    def capacity(self) -> Pool:
+        """Return what there is, or may come; asked before `open` too, and again from time to time."""
+
+    def submit(self, attempts: Sequence[AttemptSpec]) -> list[str]:
+        """Have attempts of equal demand run, each by `python -m treadle.engines.worker SPEC` or the like.
+
+        :param attempts: at most 500; the file of each spec has been written
+        :return: a handle for each: a text by which another process finds it too
+        """
+
+    def poll(self, timeout: float | None) -> list[Hint]:
+        """Wait until there are hints, `wake` is called or `timeout` seconds are over."""
+
+    def stop(self, handles: Sequence[str], *, kill: bool) -> None:
+        """Have attempts end; the lease says it too, so what cannot be reached may be left out.
+
+        :param kill: whether their grace is over
+        """
+
+    def find(self, handles: Sequence[str]) -> dict[str, str]:
+        """Return handle -> `waiting`, `running` or `gone`."""
+
+    def wake(self) -> None:
+        """Make a `poll` that is under way return, or the next one; any thread may call this."""
+
+    def close(self, *, keep: bool) -> None:
+        """Give its resources back.
+
+        :param keep: whether attempts that run live on
+        """
