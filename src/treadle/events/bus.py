@@ -380,6 +380,9 @@ class Subscriber:
         :param count: how many there were: the first terminates running actions, further ones kill them
         """
 
+    def draining(self) -> None:
+        """Handle that nothing new starts from now on: after failures, or after so many ends as were asked for."""
+
     def problem(self, error: TreadleError) -> None:
         """Handle an error that does not end the run immediately."""
 

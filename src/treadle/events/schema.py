@@ -50,6 +50,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         *("attributes", "artifacts"),
     ),
     "problem": ("text", "facts", "hint", "place"),
+    "lost": ("host", "user", "reason"),
     "summary": ("total", "counts", "duration", "saved", "interrupted", "exit_code"),
 }
 """kind -> the fields that it may have besides `event` and `t`."""

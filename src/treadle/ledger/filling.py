@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.outcomes import INTERRUPTED, outcome_of_end
+from treadle.core.states import RUN, before, end_of_run
 from treadle.events.schema import check_shapes
 
 from .address import root_on_this_host
 from .database import storable
 from .run_files import events_of, is_alive, run_files
-from .states import BROKEN, DONE, FAILED, LOST, LOST_WITH_RUN, RUNNING, STOPPED
+from .states import LOST, LOST_WITH_RUN, RUNNING
 from .steps import TABLES
 
 if TYPE_CHECKING:
@@ -107,17 +108,29 @@ def _take_lines(database: Database, run: str, lines: list[bytes], old: int, new:
     with database.transaction():
         added = [(run, database.root)]
         database.write("INSERT INTO runs (id, root) VALUES (?, ?) ON CONFLICT (id) DO NOTHING", added)
-        found_at = database.locked_rows("SELECT read_to, root FROM runs WHERE id = ?", (run,))
+        found = database.locked_rows("SELECT read_to, root, state FROM runs WHERE id = ?", (run,))
+        found_at = [one[:2] for one in found]
         if not found_at and not database.is_shared:
             # something in it that is not of Treadle has removed the row
             raise database.foreign()
         if found_at != [(old, database.root)]:
             # another reader was faster, the run is that of another folder, or its records were just removed
             return
-        for kind, found in events.items():
-            if found:
-                _TAKERS[kind](database, run, found)
+        if not RUN.get(found[0][2], (LOST,)):
+            _note_late(database, run, events)
+            events.clear()
+        for kind, taken in events.items():
+            if taken:
+                _TAKERS[kind](database, run, taken)
         database.write("UPDATE runs SET read_to = ? WHERE id = ?", [(new, run)])
+
+
+def _note_late(database: Database, run: str, events: Mapping[str, list[Event]]) -> None:
+    """Put down that a run has said something after it was over: one that was given up, and was not dead, says it."""
+    count = sum(map(len, events.values()))
+    if count:
+        text = f"{count} events came after the run was over: they are late, and not taken"
+        _take_problem(database, run, [{"text": text}])
 
 
 def _is_right(event: object) -> bool:
@@ -141,21 +154,27 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
 
 
 def _close_lost(database: Database, run: str) -> None:
-    """Close a run that ended without its last event, and what it had under way."""
-    ended = outcome_of_end(INTERRUPTED)
+    """Close a run that ended without its last event, and what it had under way.
+
+    Of a run of another host its lock says nothing here: `reap` closes that.
+    """
     with database.transaction():
-        found = database.locked_rows("SELECT state, root FROM runs WHERE id = ?", (run,))
-        if found != [(RUNNING, database.root)]:
-            return
-        about = (ended.kind, ended.category, LOST_WITH_RUN, run)
-        database.write("UPDATE runs SET state = ? WHERE id = ?", [(LOST, run)])
-        for table in ("attempts", "actions"):
-            started = " AND start IS NOT NULL" if table == "actions" else ""
-            database.write(
-                f"UPDATE {table} SET outcome = ?, category = ?, failure = ?"
-                f" WHERE run = ? AND outcome = ''{started}",
-                [about],
-            )
+        found = database.locked_rows("SELECT state, root, host FROM runs WHERE id = ?", (run,))
+        for state, root, host in found:
+            if state in before(RUN, LOST) and root == database.root and host in ("", os.uname().nodename):
+                _take_lost(database, run, [])
+
+
+def _take_lost(database: Database, run: str, _: list[Event]) -> None:
+    ended = outcome_of_end(INTERRUPTED)
+    about = (ended.kind, ended.category, LOST_WITH_RUN, run)
+    database.write("UPDATE runs SET state = ? WHERE id = ?", [(LOST, run)])
+    for table in ("attempts", "actions"):
+        started = " AND start IS NOT NULL" if table == "actions" else ""
+        database.write(
+            f"UPDATE {table} SET outcome = ?, category = ?, failure = ? WHERE run = ? AND outcome = ''{started}",
+            [about],
+        )
 
 
 def forget_runs(database: Database, runs: list[str]) -> None:
@@ -318,8 +337,14 @@ def _take_summary(database: Database, run: str, events: list[Event]) -> None:
     for event in events:
         ((problems,),) = database.rows("SELECT problems FROM runs WHERE id = ?", (run,))
         code = int(event.get("exit_code", 0))
+<<<<<<< HEAD
         state = STOPPED if event.get("interrupted") else BROKEN if problems != "[]" else FAILED if code else DONE
         row = (state, float(event.get("duration", 0.0)), code, _json(event.get("counts", {})), run)
+=======
+        has_problems = problems != "[]"
+        state = end_of_run(code, is_interrupted=bool(event.get("interrupted")), has_problems=has_problems)
+        row = (state, event.get("duration", 0.0), code, _json(event.get("counts", {})), run)
+>>>>>>> 55994f1 (core: give the states of runs, actions and attempts tables that a recorded run goes by)
         database.write("UPDATE runs SET state = ?, duration = ?, exit_code = ?, counts = ? WHERE id = ?", [row])
 
 
@@ -349,5 +374,6 @@ _TAKERS: Mapping[str, Callable[[Database, str, list[Event]], None]] = {
     "ended": _take_ended,
     "problem": _take_problem,
     "summary": _take_summary,
+    "lost": _take_lost,
 }
 """Kind of event -> what takes all of a batch: in an order in which a later kind may rely on the earlier ones."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.outcomes import SKIPPED
+from treadle.core.states import DRAINING, OPENED, RUN, RUNNING, STOPPING, ActionStates, end_of_run, step
 from treadle.events.background import DELAY
 from treadle.events.bus import Subscriber
 
@@ -63,6 +64,11 @@ class Recording(Subscriber):
         self._verdicts: dict[str, Verdict] = {}
         """What is known of actions that are not written yet."""
         self._skipped = 0
+        self.state = OPENED
+        """That of the run, one of `core.states.RUN`."""
+        self.states = ActionStates()
+        """Those of its actions."""
+        self._has_problems = False
         self._early: list[tuple[str, object]] = []
         """Notes and problems from before the first start."""
         self.background: Background | None = None
@@ -115,8 +121,14 @@ class Recording(Subscriber):
         if self._recorder is not None:
             self._recorder.plan_read(event)
 
-    def walk_began(self, _: WalkBegan) -> None:
+    def _go(self, state: str) -> None:
+        self.state = step(RUN, self.state, state, "a run")
+
+    def walk_began(self, event: WalkBegan) -> None:
         """Open the record at once if that was asked for."""
+        if self.state == OPENED:
+            self._go(RUNNING)
+        self.states.begin(event.names)
         if self._at_once:
             self._opened()
 
@@ -132,6 +144,7 @@ class Recording(Subscriber):
         """Record the start of an attempt."""
         if self._is_long_at is None:
             self._is_long_at = event.at + DELAY
+        self.states.started(event.name, event.attempt)
         recorder = self._told(event.name)
         if recorder is not None:
             recorder.started(event)
@@ -141,6 +154,7 @@ class Recording(Subscriber):
 
     def attempt_ended(self, event: Ended) -> None:
         """Record the end of an attempt that another one follows."""
+        self.states.attempt_ended(event.name, event.attempts, event.outcome)
         recorder = self._told(event.name)
         if recorder is not None:
             recorder.attempt_ended(event)
@@ -152,9 +166,20 @@ class Recording(Subscriber):
             self._verdicts.pop(event.name, None)
             self._skipped += 1
             return
+        self.states.ended(event.name, event.attempts, event.outcome)
         recorder = self._told(event.name)
         if recorder is not None:
             recorder.ended(event)
+
+    def draining(self) -> None:
+        """Take note that nothing new starts."""
+        if self.state == RUNNING:
+            self._go(DRAINING)
+
+    def stop_requested(self, _: int) -> None:
+        """Take note that the run is asked to stop."""
+        if STOPPING in RUN[self.state]:
+            self._go(STOPPING)
 
     def blocked(self, names: Sequence[str], origins: Sequence[str]) -> None:
         """Record blocked names of a plan that was not generated."""
@@ -168,6 +193,7 @@ class Recording(Subscriber):
 
     def problem(self, error: TreadleError) -> None:
         """Record the errors of a generated plan."""
+        self._has_problems = True
         self._say("problem", error)
 
     def _say(self, method: str, argument: object) -> None:
@@ -224,7 +250,9 @@ class Recording(Subscriber):
         if recorder is None:
             return
         if error is not None:
+            self._has_problems = True
             recorder.record_problems(error)
+        self._go(end_of_run(exit_code, is_interrupted=recorder.interrupted, has_problems=self._has_problems))
         recorder.summary(exit_code, skipped=self._skipped)
         if self._sink is not None:
             self._sink.close()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-RUNNING, DONE, FAILED, STOPPED, LOST, BROKEN = "running", "done", "failed", "stopped", "lost", "broken"
+from treadle.core.states import BROKEN, DONE, FAILED, LOST, RUNNING, STOPPED
+
 STATES = (RUNNING, DONE, FAILED, STOPPED, LOST, BROKEN)
-"""The states of a run; broken: the plan or the call was wrong."""
+"""The states that the ledger tells apart: of a run that goes on only that run knows more."""
 LOST_WITH_RUN = "its run was lost"
 """The failure of what was under way in a run that was lost."""
+
+__all__ = ["BROKEN", "DONE", "FAILED", "LOST", "LOST_WITH_RUN", "RUNNING", "STATES", "STOPPED"]

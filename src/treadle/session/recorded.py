@@ -120,7 +120,9 @@ def history_of(state: str, run: Run) -> History:
 
 
 def _root(call: Call) -> str:
-    return call.found.root if call.found is not None else os.path.dirname(os.path.abspath(call.plan_file()))
+    # without a snapshot the fast path knows no root
+    known = call.found.root if call.found is not None else ""
+    return known or os.path.dirname(os.path.abspath(call.plan_file()))
 
 
 def _place(call: Call, root: str, names: Sequence[str]) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from treadle.command.job import CommandJob
 from treadle.command.walk import CommandWalk, Settings, usable_cpus
 from treadle.errors import TreadleError
 from treadle.events.bus import PlanRead
+from treadle.scheduling.scheduler import DRAINING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class PlanWalk(CommandWalk):
         self.done = done
         self.bus = call.bus
         self._published_stops = 0
+        self._is_draining = False
         self._read_yes: Callable[[Callable[[], bool]], bool] | None = None
 
     def about_to_walk(self) -> None:
@@ -174,6 +176,9 @@ class PlanWalk(CommandWalk):
         if stops.count != self._published_stops:
             self._published_stops = stops.count
             self.bus.publish("stop_requested", stops.count)
+        elif not self._is_draining and self.scheduler is not None and self.scheduler.stop_mode == DRAINING:
+            self._is_draining = True
+            self.bus.publish("draining")
         super()._round()
 
 
