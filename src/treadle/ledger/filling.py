@@ -100,15 +100,21 @@ def _whole_lines(source: BinaryIO) -> list[bytes]:
 
 def _take_lines(database: Database, run: str, lines: list[bytes], old: int, new: int) -> None:
     events: dict[str, list[Event]] = {kind: [] for kind in _TAKERS}
+    late = 0
     for raw in lines:
         with suppress(ValueError, RecursionError):
             event = json.loads(raw)
-            if _is_right(event):
+            if not _is_right(event):
+                continue
+            if events["lost"]:
+                # one that was given up, and was not dead
+                late += 1
+            else:
                 events[event["event"]].append(event)
     with database.transaction():
         added = [(run, database.root)]
         database.write("INSERT INTO runs (id, root) VALUES (?, ?) ON CONFLICT (id) DO NOTHING", added)
-        found = database.locked_rows("SELECT read_to, root, state FROM runs WHERE id = ?", (run,))
+        found = database.locked_rows("SELECT read_to, root, closed_by FROM runs WHERE id = ?", (run,))
         found_at = [one[:2] for one in found]
         if not found_at and not database.is_shared:
             # something in it that is not of Treadle has removed the row
@@ -116,21 +122,19 @@ def _take_lines(database: Database, run: str, lines: list[bytes], old: int, new:
         if found_at != [(old, database.root)]:
             # another reader was faster, the run is that of another folder, or its records were just removed
             return
-        if not RUN.get(found[0][2], (LOST,)):
-            _note_late(database, run, events)
+        if found[0][2]:
+            late += sum(map(len, events.values()))
             events.clear()
+        else:
+            # an earlier look may have taken it for lost, and it goes on
+            database.write("UPDATE runs SET state = ? WHERE id = ? AND state = ?", [(RUNNING, run, LOST)])
+        if late:
+            text = f"{late} events came after the run was given up: they are late, and not taken"
+            _take_problem(database, run, [{"text": text}])
         for kind, taken in events.items():
             if taken:
                 _TAKERS[kind](database, run, taken)
         database.write("UPDATE runs SET read_to = ? WHERE id = ?", [(new, run)])
-
-
-def _note_late(database: Database, run: str, events: Mapping[str, list[Event]]) -> None:
-    """Put down that a run has said something after it was over: one that was given up, and was not dead, says it."""
-    count = sum(map(len, events.values()))
-    if count:
-        text = f"{count} events came after the run was over: they are late, and not taken"
-        _take_problem(database, run, [{"text": text}])
 
 
 def _is_right(event: object) -> bool:
@@ -162,10 +166,18 @@ def _close_lost(database: Database, run: str) -> None:
         found = database.locked_rows("SELECT state, root, host FROM runs WHERE id = ?", (run,))
         for state, root, host in found:
             if state in before(RUN, LOST) and root == database.root and host in ("", os.uname().nodename):
-                _take_lost(database, run, [])
+                _close(database, run)
 
 
-def _take_lost(database: Database, run: str, _: list[Event]) -> None:
+def _take_lost(database: Database, run: str, events: list[Event]) -> None:
+    """Close a run that another one has given up for good: `reap` has written that into its stream."""
+    for event in events:
+        by = f"{_text(event, 'user')} on {_text(event, 'host')}"
+        database.write("UPDATE runs SET closed_by = ? WHERE id = ?", [(by, run)])
+    _close(database, run)
+
+
+def _close(database: Database, run: str) -> None:
     ended = outcome_of_end(INTERRUPTED)
     about = (ended.kind, ended.category, LOST_WITH_RUN, run)
     database.write("UPDATE runs SET state = ? WHERE id = ?", [(LOST, run)])
@@ -337,14 +349,13 @@ def _take_summary(database: Database, run: str, events: list[Event]) -> None:
     for event in events:
         ((problems,),) = database.rows("SELECT problems FROM runs WHERE id = ?", (run,))
         code = int(event.get("exit_code", 0))
-<<<<<<< HEAD
-        state = STOPPED if event.get("interrupted") else BROKEN if problems != "[]" else FAILED if code else DONE
-        row = (state, float(event.get("duration", 0.0)), code, _json(event.get("counts", {})), run)
-=======
         has_problems = problems != "[]"
         state = end_of_run(code, is_interrupted=bool(event.get("interrupted")), has_problems=has_problems)
-        row = (state, event.get("duration", 0.0), code, _json(event.get("counts", {})), run)
->>>>>>> 55994f1 (core: give the states of runs, actions and attempts tables that a recorded run goes by)
+        ((before_it,),) = database.rows("SELECT state FROM runs WHERE id = ?", (run,))
+        if state not in RUN.get(before_it, ()):
+            # it has ended already
+            continue
+        row = (state, float(event.get("duration", 0.0)), code, _json(event.get("counts", {})), run)
         database.write("UPDATE runs SET state = ?, duration = ?, exit_code = ?, counts = ? WHERE id = ?", [row])
 
 

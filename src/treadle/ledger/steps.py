@@ -107,6 +107,27 @@ STEPS: tuple[tuple[str | Mapping[str, str], ...], ...] = (
         "ALTER TABLE runs ADD COLUMN root TEXT NOT NULL DEFAULT ''",
         "CREATE INDEX runs_by_root ON runs (root, id)",
     ),
+    (
+        # what has given a run up that was never closed, "" for nothing
+        "ALTER TABLE runs ADD COLUMN closed_by TEXT NOT NULL DEFAULT ''",
+        # of each identity the run that has it, or had it last
+        """CREATE TABLE owners (
+            workflow TEXT NOT NULL,
+            params TEXT NOT NULL,
+            epoch BIGINT NOT NULL,
+            token TEXT NOT NULL,
+            run TEXT NOT NULL,
+            root TEXT NOT NULL,
+            host TEXT NOT NULL,
+            account TEXT NOT NULL,
+            pid BIGINT NOT NULL,
+            since TEXT NOT NULL,
+            beat BIGINT NOT NULL DEFAULT 0,
+            lease DOUBLE PRECISION NOT NULL,
+            ended BIGINT NOT NULL DEFAULT 0,
+            PRIMARY KEY (workflow, params)
+        )""",
+    ),
 )
 """Step number - 1 -> its statements."""
 

@@ -276,3 +276,42 @@ def test_any_word_may_be_asked_for(word: str) -> None:
     with Database(":memory:") as database:
         assert runs(database, RunFilter(name=word, attributes={word: word}, most=10**30)) == []
         assert attempts(database, [word], most=10**30) == []
+
+
+@pytest.mark.parametrize("batch", [1, 1 << 20])
+def test_what_comes_after_a_run_was_given_up_is_late_and_not_taken(
+    tmp_path: Path, file: Path, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "BATCH", batch)
+    whole = stream()
+    given_up = {"event": "lost", "t": 4.0, "host": "farm7", "user": "ada", "reason": "its lease is over"}
+    file.write_bytes(lines([*whole[:5], given_up, *whole[5:]]))
+    with Database(":memory:") as database:
+        fill(database, str(tmp_path))
+        (run,) = runs(database, RunFilter())
+        assert (run.state, run.exit_code) == ("lost", None)
+        late = sum(int(text.split()[0]) for text in run.problems)
+        assert late == len(whole[5:])
+        assert "late, and not taken" in run.problems[0]
+        assert [(one.number, one.failure) for one in attempts(database)] == [(1, "its run was lost")]
+        # a look takes nothing twice
+        fill(database, str(tmp_path))
+        assert len(runs(database, RunFilter())[0].problems) == len(run.problems)
+
+
+@pytest.mark.parametrize(("host", "state"), [(os.uname().nodename, "lost"), ("elsewhere", "running"), ("", "lost")])
+def test_a_look_closes_only_runs_of_this_host(tmp_path: Path, file: Path, host: str, state: str) -> None:
+    whole = stream()
+    whole[0]["host"] = host
+    file.write_bytes(lines(whole[:5]))
+    with Database(":memory:") as database:
+        fill(database, str(tmp_path))
+        assert runs(database, RunFilter())[0].state == state
+
+
+def test_the_first_end_of_a_run_counts(tmp_path: Path, file: Path) -> None:
+    whole = stream()
+    file.write_bytes(lines([*whole, {**whole[-1], "exit_code": 1, "interrupted": True}]))
+    with Database(":memory:") as database:
+        fill(database, str(tmp_path))
+        assert runs(database, RunFilter())[0].state == "done"
