@@ -89,6 +89,7 @@ if TYPE_CHECKING:
     from .frontends.base import FrontEnd as FrontEnd
     from .frontends.base import Project as Project
     from .frontends.base import Request as Request
+    from .ledger.run_recording import RunRecording as RunRecording
     from .plan.load import load_plan as load_plan
     from .plan.model import Plan as Plan
     from .scheduling.coroutine_job import CoroutineJob as CoroutineJob
@@ -145,6 +146,7 @@ _HOMES = {
     "status": ("ReturnValue",),
     "events.bus": ("Subscriber",),
     "frontends.base": ("FrontEnd", "Project", "Request"),
+    "ledger.run_recording": ("RunRecording",),
     "plan.load": ("load_plan",),
     "plan.model": ("Plan",),
     "session.options": ("Options",),

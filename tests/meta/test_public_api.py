@@ -32,6 +32,7 @@ TREADLE = {
         "Plan",
         "Project",
         "Request",
+        "RunRecording",
         "RunReport",
         "Session",
         "Subscriber",

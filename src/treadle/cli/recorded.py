@@ -10,7 +10,9 @@ from treadle.content.trust import STATE_FOLDER
 from treadle.core.outcomes import FAILED as ACTION_FAILED
 from treadle.core.outcomes import RAN, label
 from treadle.core.text import beginning, safe, width, wrap
+from treadle.errors import UsageError, nearest
 from treadle.ledger.ledger import open_ledger
+from treadle.ledger.run_files import RUNS
 from treadle.ledger.run_record import moment
 from treadle.ledger.states import BROKEN, DONE, FAILED, LOST, RUNNING, STOPPED
 from treadle.state.store import Store
@@ -30,7 +32,13 @@ def state_of(call: Call) -> str:
 
     :raises TreadleError: there is no plan, or the state folder is that of another user
     """
-    root = os.path.dirname(os.path.abspath(call.plan_file()))
+    try:
+        root = os.path.dirname(os.path.abspath(call.plan_file()))
+    except UsageError:
+        root = os.getcwd()
+        # a program may have recorded its runs here, which has no plan
+        if not os.path.isdir(os.path.join(root, STATE_FOLDER, RUNS)):
+            raise
     # refuses a folder that is not ours
     Store(root).load()
     return os.path.join(root, STATE_FOLDER)
@@ -120,7 +128,6 @@ def refuse_unknown(database: Database, names: Sequence[str]) -> None:
     :param names: of actions or families, and patterns
     :raises UsageError: one of them is unknown
     """
-    from treadle.errors import UsageError, nearest
     from treadle.ledger.queries import has_started, names_started
 
     for name in names:

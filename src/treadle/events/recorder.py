@@ -106,11 +106,11 @@ class Recorder(Subscriber):
         :param names: the names that were selected
         :param version: the version of Treadle
         :param argv: the words of the command line; none in a program
-        :param params: the parameters that were given
+        :param params: the parameters that were given; None for a program that is not called with any
         :param about: further fields of the event: `host`, `jobs`, `commit`
         """
         self._set_root(root)
-        self._call = (argv, params or {}) if argv else None
+        self._call = (argv, params or {}) if argv or params is not None else None
         self._record("run", schema=SCHEMA, treadle=version, began=began, names=list(names), **(about or {}))
         self.sink.flush()
 

@@ -12,6 +12,7 @@ from treadle.ledger.filling import fill
 from treadle.ledger.recording import Recording
 from treadle.ledger.resuming import SELECTING
 from treadle.ledger.run_record import RunRecord
+from treadle.ledger.user import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,6 +100,24 @@ def resume(call: Call, ledger: Database, run: str) -> int:
     return len(found.done_since)
 
 
+def resume_named(call: Call, name: str, warn: Callable[[str], None]) -> tuple[str, int]:
+    """Make the run of a call go on with a recorded one; return which one that is, and how many actions it has done.
+
+    :param name: an identifier, the beginning of one, `last`, `last-1` and so on
+    :param warn: prints a remark
+    :raises UsageError: there is no such run, or it cannot be gone on with
+    """
+    from treadle.ledger.ledger import open_ledger, run_named
+    from treadle.state.store import Store
+
+    root = _root(call)
+    # refuses a folder that is not ours
+    Store(root).load()
+    with open_ledger(os.path.join(root, STATE_FOLDER), warn) as ledger:
+        run = run_named(ledger, name)
+        return run, resume(call, ledger, run)
+
+
 def history_of(state: str, run: Run) -> History:
     """Return the earlier runs of the actions of a run that were recorded, for its page; nothing without a ledger.
 
@@ -154,7 +173,7 @@ def _about(call: Call, root: str) -> dict[str, Any]:
     from treadle.content.git import commit_around
 
     options = call.options
-    about: dict[str, Any] = {"jobs": options.jobs or usable_cpus(), "user": _user()}
+    about: dict[str, Any] = {"jobs": options.jobs or usable_cpus(), "user": user_name()}
     if options.resumes:
         about["resumes"] = options.resumes
     about["plan"], folder = _place(call, root, [*options.names, *options.force])
@@ -169,16 +188,6 @@ def _about(call: Call, root: str) -> dict[str, Any]:
     if options.attributes:
         about["attributes"] = dict(options.attributes)
     return about
-
-
-def _user() -> str:
-    """Return the name of the user, or the number where no list of users has a name for it."""
-    from pwd import getpwuid
-
-    try:
-        return getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())
 
 
 def _code_of(error: BaseException, call: Call) -> int:

@@ -61,18 +61,45 @@ class Session(Call):
         :raises TreadleError: the plan or the call is wrong, or the state cannot be used
         :raises RunError: it runs already
         """
+        with self._alone():
+            return self._run()
+
+    def resume(self, run: str = "last") -> RunReport:
+        """Go on with a recorded run, and return the report: what that has done is not done again.
+
+        Names, parameters and what else selects actions are those of that run; all other options are those of this
+        session. The run is recorded.
+
+        :param run: its identifier, the beginning of one, `last`, `last-1` and so on
+        :raises UsageError: there is no such run, it is under way, or it is of another plan
+        :raises TreadleError: the plan or the call is wrong, or the state cannot be used
+        :raises RunError: the session runs already
+        """
+        from copy import copy
+
+        from .recorded import resume_named
+
+        options = self.options
+        with self._alone():
+            self.options = copy(options)
+            try:
+                resume_named(self, run, self.note)
+                return self._run()
+            finally:
+                self.options, self.resuming = options, None
+
+    def _run(self) -> RunReport:
         from .run import run
 
-        with self._alone():
-            self.began = monotonic()
-            self.under_way = False
-            self.found = find(call_of(self.options), self.began)
-            try:
-                return run(self)
-            finally:
-                if self.found is not None:
-                    self.found.close()
-                    self.found = None
+        self.began = monotonic()
+        self.under_way = False
+        self.found = find(call_of(self.options), self.began)
+        try:
+            return run(self)
+        finally:
+            if self.found is not None:
+                self.found.close()
+                self.found = None
 
     def look(self) -> dict[str, Verdict]:
         """Return the verdict on each action as of now, with reasons; nothing is written or started.
