@@ -25,7 +25,7 @@ VARYING = (
     (r"\b(\d+m )?\d+(\.\d+)?s\b", "TIME"),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "DATE"),
     (r", TIME saved by skipping", ""),
-    (r"\b\d{8}-\d{6}-[0-9a-f]{5}\b", "RUN"),
+    (r"\b\d{8}-\d{6}-[0-9a-f]{9}\b", "RUN"),
     (r"today \d\d:\d\d:\d\d", "TODAY"),
     (r"on +\S+, as \S+, process \d+$", "on HOST, as USER, process PID"),
     (r"^on \S+, -j \d+$", "on HOST, -j JOBS"),

@@ -487,6 +487,8 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("runs attempts stats", "--since", "only runs that began since TIME: 2d, 90m, or a date", **since)
     add("attempts stats", "--run", "only of this run: an identifier, last, last-1", dest="of_run", metavar="RUN")
     add("runs attempts", "--last", "the last N, 0 for all", **number)
+    add(_WITH_LEDGER, "--ledger", _LEDGER, type=_ledger, metavar="URL")
+    add("runs attempts stats", "--all-roots", _ALL_ROOTS, action=flag)
     add("runs", "--rebuild", "make the index anew from the events of the runs", action=flag)
     add("attempts", "--failed", "only those that failed", action=flag)
     add("stats", "--all", "of each action, not of families", dest="everything", action=flag)
@@ -508,6 +510,9 @@ _WHERE = 'only actions for which it holds: "timeout or duration > 10m", "memory 
 _WITH_BLOCKED = "also what a failure of a selected action has blocked (--only failed does so)"
 _WITHOUT_BLOCKED = "leave that out with --only failed too"
 _DURATIONS = "the N actions that took longest when they last ran (without a number: 10)"
+_WITH_LEDGER = "run resume runs show attempts diff stats gc"
+_LEDGER = "keep records in a PostgreSQL database too: postgresql://HOST/DATABASE"
+_ALL_ROOTS = "also of the other folders that share the ledger"
 _WITH_JSON = "list check why status report runs show attempts diff stats"
 _SINCE = "only actions that depend on what differs from this commit of git"
 _RUN_TIMEOUT = "end the run after TIME (90s, 2h); what cannot end by then does not start"
@@ -598,6 +603,13 @@ def _attribute(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"{text!r}: expected NAME=TEXT")
     return name, value
+
+
+def _ledger(text: str) -> str:
+    from treadle.ledger.address import checked
+
+    # an error of argparse would show the value, which may have a password in it
+    return checked(text)
 
 
 def _limit(text: str) -> tuple[str, float]:

@@ -44,9 +44,17 @@ def state_of(call: Call) -> str:
     return os.path.join(root, STATE_FOLDER)
 
 
-def ledger_of(call: Call, *, rebuild: bool = False) -> Database:
-    """Return the ledger, with all that the runs in this folder have written so far."""
-    return open_ledger(state_of(call), call.console.warn, rebuild=rebuild)
+def ledger_of(call: Call, *, rebuild: bool = False, is_local: bool = False) -> Database:
+    """Return the ledger, with all that the runs in this folder have written so far.
+
+    :param is_local: whether it is the one of this folder, also if there is one that several folders share
+    """
+    options = call.options
+    ledger = open_ledger(
+        state_of(call), call.console.warn, url="" if is_local else options.ledger_url, rebuild=rebuild
+    )
+    ledger.is_asked_for_all = options.all_roots
+    return ledger
 
 
 def when(began: str) -> str:

@@ -57,6 +57,8 @@ class Database:
         self.is_shared = self._connection.is_shared
         """Whether runs of several folders are in it."""
         self.root = root if self.is_shared else ""
+        self.is_asked_for_all = False
+        """Whether queries are of the runs of all folders in it, and not of the one folder alone."""
         try:
             with self._told(), self._connection.bounded():
                 self._connection.prepare()
@@ -127,6 +129,15 @@ class Database:
         with self._told(), self._connection.bounded():
             known = [storable(one) if isinstance(one, str) else one for one in values]
             return self._connection.execute(statement, known)
+
+    def ours(self, column: str) -> tuple[str, list[object]]:
+        """Return a condition that the runs that are asked for fit, and its values.
+
+        :param column: the identifier of a run
+        """
+        if not self.is_shared or self.is_asked_for_all:
+            return "1 = 1", []
+        return f"{column} IN (SELECT o.id FROM runs o WHERE o.root = ?)", [self.root]
 
     def locked_rows(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
         """Return the rows of a query, which no other writer changes before the end of the transaction."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from treadle.errors import UsageError, nearest
 
+from .address import root_name
 from .database import FILE, MEMORY, PATIENCE, Database, LedgerError
 from .filling import fill, forget_runs
 from .run_files import RUNS, remove_run, run_files
@@ -20,7 +21,7 @@ KEPT_RUNS, KEPT_DAYS = 50, 30
 
 
 def open_ledger(
-    state: str, warn: Callable[[str], None], *, rebuild: bool = False, patience: float = PATIENCE
+    state: str, warn: Callable[[str], None], *, url: str = "", rebuild: bool = False, patience: float = PATIENCE
 ) -> Database:
     """Return the ledger of a state folder, with all that its runs have written so far.
 
@@ -28,20 +29,28 @@ def open_ledger(
 
     :param state: the state folder
     :param warn: prints a remark
-    :param rebuild: whether it is made anew
+    :param url: the address of a ledger that several folders share, "" for the one of this folder
+    :param rebuild: whether it is made anew; of a shared one the runs of this folder whose events are still there
     :param patience: seconds to wait for another writer
     """
-    path = os.path.join(state, FILE)
-    if not os.path.isdir(os.path.join(state, RUNS)):
+    path = url or os.path.join(state, FILE)
+    if not url and not os.path.isdir(os.path.join(state, RUNS)):
         # nothing was ever recorded: nothing is written for a look
         return Database(MEMORY)
     try:
-        if rebuild:
+        if rebuild and not url:
             remove_ledger(state)
-        database = Database(path, patience)
-        fill(database, state)
+        database = Database(path, patience, root=root_name(os.path.dirname(state)))
+        try:
+            if rebuild and url:
+                forget_runs(database, [one.id for one in run_files(state)])
+            fill(database, state)
+        except BaseException:
+            database.close()
+            raise
     except LedgerError as error:
-        warn(f"{error.what}; it is read from the events of the runs")
+        here = " in this folder" if url else ""
+        warn(f"{error.what}; it is read from the events of the runs{here}")
         database = Database(MEMORY)
         fill(database, state)
     return database
@@ -66,7 +75,12 @@ def run_named(database: Database, name: str) -> str:
 
     :raises UsageError: there is none, or more than one begins so
     """
-    known = [str(one) for (one,) in database.rows("SELECT id FROM runs ORDER BY id DESC")]
+    fits, values = database.ours("id")
+    known = [str(one) for (one,) in database.rows(f"SELECT id FROM runs WHERE {fits} ORDER BY id DESC", values)]
+    if name not in known and database.is_shared:
+        # one that is named may be of another folder
+        others = database.rows("SELECT id FROM runs WHERE id >= ? AND id < ?", (name, name + "~"))
+        known = sorted({*known, *(str(one) for (one,) in others)}, reverse=True)
     if not known:
         raise UsageError("no run is recorded", hint="`treadle run --record` records one")
     word, _, back = name.partition("-")

@@ -155,10 +155,9 @@ def _limit(most: int) -> str:
 
 def runs(database: Database, wanted: RunFilter) -> list[RunRow]:
     """Return runs, the newest first."""
-    where, values = ["1 = 1"], list[object]()
-    if wanted.run:
-        where.append("id = ?")
-        values.append(wanted.run)
+    # one that is named may be of any folder
+    fits, values = ("id = ?", list[object]([wanted.run])) if wanted.run else database.ours("runs.id")
+    where = [fits]
     if wanted.states:
         where.append(f"state IN ({', '.join('?' * len(wanted.states))})")
         values += wanted.states
@@ -229,7 +228,7 @@ def attempts(
     :param since: of runs that began not before this time
     :param most: the last so many
     """
-    where, values = _which_attempts(names, run, since)
+    where, values = _which_attempts(database, names, run, since)
     if failed:
         where += " AND t.category = 'FAIL'"
     columns = ", ".join(f"t.{name}" for name in _ATTEMPT.split(", "))
@@ -242,12 +241,10 @@ def attempts(
     return [_made(database, AttemptRow, one) for one in reversed(found)]
 
 
-def _which_attempts(names: Sequence[str], run: str, since: str) -> tuple[str, list[object]]:
+def _which_attempts(database: Database, names: Sequence[str], run: str, since: str) -> tuple[str, list[object]]:
     """Return a condition on attempts `t` of actions `a`, and its values."""
-    where, values = ["1 = 1"], list[object]()
-    if run:
-        where.append("t.run = ?")
-        values.append(run)
+    fits, values = ("t.run = ?", list[object]([run])) if run else database.ours("t.run")
+    where = [fits]
     if since:
         where.append("EXISTS (SELECT 1 FROM runs r WHERE r.id = t.run AND r.began >= ?)")
         values.append(since)
@@ -266,14 +263,19 @@ def has_started(database: Database, name: str) -> bool:
     """Return whether a recorded run has started an action of a name, a family, or a pattern of them."""
     test, value = _like("name", name)
     other, _ = _like("family", name)
+    fits, values = database.ours("run")
     # two looks, as each has an index of its own
-    statements = (f"SELECT 1 FROM actions WHERE {one} LIMIT 1" for one in (test, other))
-    return any(database.rows(statement, (value,)) for statement in statements)
+    statements = (f"SELECT 1 FROM actions WHERE {one} AND {fits} LIMIT 1" for one in (test, other))
+    return any(database.rows(statement, (value, *values)) for statement in statements)
 
 
 def names_started(database: Database) -> list[str]:
     """Return the names of all actions that recorded runs have started, and of their families."""
-    rows = database.rows("SELECT DISTINCT name FROM actions UNION SELECT DISTINCT family FROM actions")
+    fits, values = database.ours("run")
+    rows = database.rows(
+        f"SELECT DISTINCT name FROM actions WHERE {fits} UNION SELECT DISTINCT family FROM actions WHERE {fits}",
+        values * 2,
+    )
     return sorted(str(name) for (name,) in rows if name)
 
 
@@ -393,7 +395,7 @@ def figures(
     :param run: over this run alone
     :param since: over runs that began not before this time
     """
-    where, values = _which_attempts(names, run, since)
+    where, values = _which_attempts(database, names, run, since)
     groups: dict[str, list[Row]] = {}
     for name, family, *rest in database.rows(
         "SELECT t.name, a.family, t.duration, t.category, t.outcome, t.memory, t.cpu"

@@ -43,7 +43,7 @@ def new_id(now: float) -> str:
 
     :param now: seconds since the epoch
     """
-    return f"{strftime('%Y%m%d-%H%M%S', gmtime(now))}-{int(now * 1000) % 1000:03d}{os.urandom(4).hex()}"
+    return f"{strftime('%Y%m%d-%H%M%S', gmtime(now))}-{int(now * 1000) % 1000:03d}{os.urandom(3).hex()}"
 
 
 def is_id(name: str) -> bool:

@@ -19,5 +19,19 @@ def begin_beside(call: Call, recording: Recording) -> Background:
     """
     background = Background(recording.warn)
     background.wake_loop = call.stops.wake
+    if call.options.ledger_url:
+        _fill(call.options.ledger_url, background, recording)
     background.begin()
     return background
+
+
+def _fill(url: str, background: Background, recording: Recording) -> None:
+    """Take what the run writes into a ledger that other folders share, while it lasts."""
+    from treadle.ledger.filler import EVERY, Filler
+
+    def say(text: str) -> None:
+        background.hand(lambda: recording.warn(text))
+
+    filler = Filler(url, recording.state, say)
+    background.every(EVERY, filler.fill)
+    background.at_end(filler.finish)

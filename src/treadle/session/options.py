@@ -39,6 +39,8 @@ class Options:
     :param wait: whether to wait for another run in the same root; if not, it raises a BusyError
     :param record: whether the run is recorded also if nothing starts
     :param attributes: name -> text, which the record of the run has
+    :param ledger: the address of a PostgreSQL database that the record is kept in too, `postgresql://HOST/DATABASE`;
+        "" for what TREADLE_LEDGER says
     :param yes: whether actions that have to be confirmed start without a question
     """
 
@@ -64,6 +66,7 @@ class Options:
     run_states: list[str] | None = None
     since_time = ""
     """A time in UTC as ISO 8601 has it."""
+    all_roots = False
     last: int | None = None
     """So many, the last ones."""
     of_run = ""
@@ -101,6 +104,7 @@ class Options:
         repeat_until_fail: int = 0,
         record: bool = False,
         attributes: Mapping[str, str] | None = None,
+        ledger: str = "",
     ) -> None:
         self.command = ""
         self.argv: list[str] = []
@@ -141,6 +145,7 @@ class Options:
         self.yes = yes
         self.record = record
         self.attributes: dict[str, str] = _dict_of(attributes)
+        self.ledger = ledger
         self.exit_code = ""
         """`mask` for an exit code of bits, "" for the usual one."""
         self.color = "auto"
@@ -158,9 +163,22 @@ class Options:
 
     @property
     def is_recorded(self) -> bool:
-        """Whether a run is recorded: as the call says, unless TREADLE_LEDGER is `off`, or where it is `on`."""
+        """Whether a run is recorded: as the call says, unless TREADLE_LEDGER is `off`, or where it says so."""
         given = os.environ.get("TREADLE_LEDGER")
-        return given != "off" and (self.record or bool(self.attributes) or given == "on")
+        return given != "off" and (self.record or bool(self.attributes) or bool(self.ledger) or bool(given))
+
+    @property
+    def ledger_url(self) -> str:
+        """The address of a ledger that several folders share, "" if there is none.
+
+        :raises UsageError: it is no address, or has a password in it
+        """
+        given = self.ledger or os.environ.get("TREADLE_LEDGER", "")
+        if given in ("", "on", "off"):
+            return ""
+        from treadle.ledger.address import checked
+
+        return checked(given)
 
     @property
     def names_limits(self) -> bool:
@@ -269,6 +287,7 @@ _KINDS = (
         lambda value: isinstance(value, dict) and _are_texts([*value, *value.values()]),
         "texts: {'ticket': '1234'}",
     ),
+    ("ledger", _is_text, "the address of a PostgreSQL database: 'postgresql://farm/ledger'"),
     ("wait", lambda value: isinstance(value, bool), "True or False"),
     ("yes", lambda value: isinstance(value, bool), "True or False"),
 )

@@ -34,6 +34,8 @@ def run_recorded(call: Call, run: Callable[[Call], RunReport]) -> RunReport:
     :raises TreadleError: what the run raises
     """
     options = call.options
+    # an address that is wrong is refused before anything starts
+    is_shared = bool(options.ledger_url)
     root = _root(call)
     record = RunRecord(
         call.began,
@@ -61,6 +63,9 @@ def run_recorded(call: Call, run: Callable[[Call], RunReport]) -> RunReport:
         raise
     finally:
         bus.remove(recording)
+    if is_shared:
+        # a short run has no thread, and others look at what it has done too
+        recording.go_beside()
     recording.close(call.exit_code_of(report))
     return report
 

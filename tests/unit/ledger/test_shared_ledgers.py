@@ -39,6 +39,7 @@ def look(url: str, root: Path) -> list[tuple[str, str, str]]:
     """Fill a ledger with what a folder has, and return identifier, state and folder of all runs in it."""
     with Database(url, root=root_name(str(root))) as database:
         fill(database, str(root / ".treadle"))
+        database.is_asked_for_all = True
         return [(one.id, one.state, one.root) for one in runs(database, RunFilter())]
 
 

@@ -72,7 +72,8 @@ def _source(call: Call) -> str:
     from treadle.ledger.run_files import events_of
 
     try:
-        with ledger_of(call) as ledger:
+        # its events are in this folder
+        with ledger_of(call, is_local=True) as ledger:
             return events_of(state_of(call), run_named(ledger, name or "last"))
     except UsageError as error:
         if name:

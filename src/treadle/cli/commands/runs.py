@@ -13,6 +13,7 @@ from treadle.ui.durations import duration
 from treadle.ui.text import line
 
 if TYPE_CHECKING:
+    from treadle.ledger.queries import RunRow
     from treadle.session.call import Call
 
 SHOWN = 20
@@ -52,7 +53,7 @@ def runs_command(call: Call) -> int:
             (one.state, STYLES.get(one.state, "")),
             when(one.began),
             duration(one.duration) if one.exit_code is not None else "",
-            safe("; ".join(filter(None, (shell_join(one.names), counts_of(one))))),
+            safe(_about(one, with_root=options.all_roots)),
         )
         for one in found
     ]
@@ -60,3 +61,9 @@ def runs_command(call: Call) -> int:
     if more and options.last is None:
         call.console.say([line(("there are older ones: --last N shows more", "dim"))])
     return 0
+
+
+def _about(run: RunRow, *, with_root: bool) -> str:
+    """Return what was asked for, what became of it, and where."""
+    said = (shell_join(run.names), counts_of(run), run.root if with_root else "")
+    return "; ".join(filter(None, said))
