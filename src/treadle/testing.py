@@ -1,13 +1,19 @@
 """Fakes for tests of what is built on Walk, Scheduler and Job: no processes, no clock, no files.
 
 Put them into a Scheduler as its `clock` and `runner`; a Walk makes its Scheduler in `create_scheduler`.
+`OutputCacheContract` has the tests of any OutputCache.
 """
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections import deque
+from contextlib import suppress
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from .cache.base import EMPTY, ENTRY_LIMIT, CacheError, Digest
 from .engines.base import AttemptEnd
 from .engines.process import Process
 from .scheduling.job import Job
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from typing import Any
 
+    from .cache.base import OutputCache
     from .core.callbacks import NotifyEnd
     from .core.graph.dag import DAG
     from .engines.base import Attempt
@@ -229,3 +236,97 @@ class MemoryWalk(Walk):
             self.records.pop(uid, None)
         else:
             self.records[uid] = fingerprint
+
+
+class OutputCacheContract:
+    """What each OutputCache has to do, as tests: a subclass whose name begins with `Test` says how one is made.
+
+    Each test gets a store with nothing in it.
+    """
+
+    def make_cache(self, folder: str) -> OutputCache:
+        """Return a store that can be written to.
+
+        :param folder: an empty folder that is removed after the test
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no make_cache()")
+
+    def test_an_entry_is_returned_as_it_was_stored(self) -> None:
+        """The last one that was stored counts."""
+        with tempfile.TemporaryDirectory() as folder:
+            cache = self.make_cache(folder)
+            key, other = "ab" * 32, "cd" * 32
+            assert cache.get_entry(key, ENTRY_LIMIT) is None
+            cache.put_entry(key, b"\x12\x00")
+            assert cache.get_entry(key, ENTRY_LIMIT) == b"\x12\x00"
+            assert cache.get_entry(other, ENTRY_LIMIT) is None
+            cache.put_entry(key, b"\x20\x01")
+            assert cache.get_entry(key, ENTRY_LIMIT) == b"\x20\x01"
+            assert cache.close(10.0) == 0
+
+    def test_an_entry_above_the_limit_is_a_fault(self) -> None:
+        """It is not cut off, and not returned."""
+        with tempfile.TemporaryDirectory() as folder:
+            cache = self.make_cache(folder)
+            cache.put_entry("ab" * 32, bytes(101))
+            assert len(cache.get_entry("ab" * 32, 101) or b"") == 101
+            try:
+                cache.get_entry("ab" * 32, 100)
+            except CacheError:
+                return
+            raise AssertionError("an entry of 101 bytes was taken where 100 may be")
+
+    def test_a_blob_is_returned_as_it_was_stored(self) -> None:
+        """In a new file with the mode 0666 less the umask; what it was stored from may be stored again."""
+        with tempfile.TemporaryDirectory() as folder:
+            cache = self.make_cache(os.path.join(folder, "store"))
+            for number, data in enumerate((b"x", bytes(range(256)) * 4097, b"x")):
+                source, target = os.path.join(folder, f"s{number}"), os.path.join(folder, f"t{number}")
+                with open(source, "wb") as file:
+                    file.write(data)
+                digest = Digest(sha256(data).hexdigest(), len(data))
+                cache.put_blob(digest, source)
+                assert cache.get_blob(digest, target)
+                with open(target, "rb") as file:
+                    assert file.read() == data
+                assert os.lstat(target).st_nlink == 1, "a blob was linked and not copied"
+                with open(os.path.join(folder, f"m{number}"), "wb"):
+                    assert os.stat(target).st_mode == os.stat(os.path.join(folder, f"m{number}")).st_mode
+
+    def test_a_blob_that_is_not_there_is_a_miss(self) -> None:
+        """Nothing is made then."""
+        with tempfile.TemporaryDirectory() as folder:
+            cache = self.make_cache(os.path.join(folder, "store"))
+            target = os.path.join(folder, "t")
+            assert not cache.get_blob(Digest("ab" * 32, 5), target)
+            assert not os.path.lexists(target)
+
+    def test_a_blob_that_was_discarded_can_be_stored_anew(self) -> None:
+        """It may be there still, and be a miss or not."""
+        with tempfile.TemporaryDirectory() as folder:
+            cache = self.make_cache(os.path.join(folder, "store"))
+            source, target = os.path.join(folder, "s"), os.path.join(folder, "t")
+            with open(source, "wb") as file:
+                file.write(b"text")
+            digest = Digest(sha256(b"text").hexdigest(), 4)
+            cache.put_blob(digest, source)
+            cache.discard(digest)
+            cache.discard(EMPTY)
+            cache.put_blob(digest, source)
+            assert cache.get_blob(digest, target)
+
+    def test_a_file_that_is_there_is_not_written_to(self) -> None:
+        """A path that exists is an error of the caller, and never followed."""
+        with tempfile.TemporaryDirectory() as folder:
+            cache = self.make_cache(os.path.join(folder, "store"))
+            source, target, other = (os.path.join(folder, name) for name in ("s", "t", "other"))
+            for path, data in ((source, b"text"), (other, b"kept")):
+                with open(path, "wb") as file:
+                    file.write(data)
+            os.symlink(other, target)
+            digest = Digest(sha256(b"text").hexdigest(), 4)
+            cache.put_blob(digest, source)
+            with suppress(OSError, CacheError):
+                cache.get_blob(digest, target)
+            with open(other, "rb") as file:
+                assert file.read() == b"kept"

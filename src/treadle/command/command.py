@@ -309,6 +309,9 @@ class Command:
     :param accept: commands that `treadle accept` runs in place of a copy of the output to its baseline
     :param artifacts: pattern of files, relative to its `cwd` -> after which end what it leaves there is moved to
         the state folder: `always`, `success`, `failure` or `never`; not part of the fingerprint
+    :param cache: whether its outputs may be restored from a cache and stored in one, see `CommandWalk`: False for
+        neither, True to store them even if that does not pay, `{"log": False}` to store no log; not part of the
+        fingerprint
     :param place: where it was written
     :raises UsageError: an argument is of a wrong kind, or there are a depfile and a discovery
     """
@@ -319,6 +322,7 @@ class Command:
             "always",
             "artifacts",
             "baseline",
+            "cache",
             "codes",
             "console",
             "cwd",
@@ -365,6 +369,7 @@ class Command:
         baseline: Mapping[str, str] | None = None,
         accept: Sequence[str] | Sequence[Sequence[str]] = (),
         artifacts: Mapping[str, str] | None = None,
+        cache: bool | Mapping[str, bool] | None = None,
         place: Place | None = None,
     ) -> None:
         if str in (type(steps), type(inputs), type(outputs), type(edits)):
@@ -408,6 +413,8 @@ class Command:
         if workdir:
             self._take_workdir(workdir)
         self.artifacts = _as_artifacts(artifacts) if artifacts else _NO_ARTIFACTS
+        self.cache = "" if cache is None else _as_cache(cache)
+        """What it says of the cache, as `cache.policy` names it, "" for nothing."""
         self.place = place
 
     def _take_meaning(self, codes: Codes | None, expect: Expect | str | Mapping[str, Numbers] | None) -> None:
@@ -491,6 +498,16 @@ def written_by(commands: Mapping[Any, Command]) -> Iterator[tuple[str, Any]]:
 def _as_names(mutex: Any) -> tuple[str, ...]:
     """Return names that are given as no list; what is none is left for the check of limits."""
     return (mutex,) if isinstance(mutex, str) or not hasattr(mutex, "__iter__") else tuple(mutex)
+
+
+def _as_cache(cache: object) -> str:
+    from treadle.cache.policy import said
+    from treadle.errors import UsageError
+
+    found = said(cache)
+    if found is None:
+        raise UsageError(f"the cache of a Command is {cache!r}", facts=("expected True, False or {'log': False}",))
+    return found
 
 
 def _as_artifacts(artifacts: Mapping[str, str]) -> dict[str, str]:

@@ -135,13 +135,20 @@ def describe_tree(
     ):
         if on_link is not None and follow and entry.is_symlink():
             on_link(entry.path)
-        framed = kind
-        value = _value(entry, kind, before, file_value)
-        for part in (os.fsencode(name), value.encode("utf-8", "surrogateescape")):
-            framed += len(part).to_bytes(8, "little") + part
-        hasher.update(framed)
+        hasher.update(framed_in_tree(name, kind, _value(entry, kind, before, file_value)))
         count += 1
     return f"tree {count} {hasher.hexdigest()}"
+
+
+def framed_in_tree(name: str, kind: bytes, value: str) -> bytes:
+    """Return what one name of a tree adds to its digest.
+
+    :param kind: as `walk_tree` has it
+    """
+    framed = kind
+    for part in (os.fsencode(name), value.encode("utf-8", "surrogateescape")):
+        framed += len(part).to_bytes(8, "little") + part
+    return framed
 
 
 def is_folder(value: str) -> bool:

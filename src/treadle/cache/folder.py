@@ -1,0 +1,350 @@
+"""FolderCache: a store in a folder of the user, with a bound on its size. The layout is that of a server.
+
+`ac/ab/KEY` are entries, `cas/ab/SHA256` blobs. Each file is written under another name and renamed, blobs before
+the entry that names them; nothing is synced, as a torn file is found when it is read. Eviction takes no lock: what
+vanishes while it is wanted is a miss.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from contextlib import suppress
+from time import time
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from treadle.content import trust
+
+from .base import CacheError, Digest
+from .copying import NEW, copy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIZE = 5 << 30
+"""Bytes that a store may have where nothing else is said."""
+_LEAST_FREE = 1 << 30
+_LATELY = 3600.0
+"""What was used in so many seconds stays; and a use is not noted again before."""
+_DOWN_TO = 0.8
+_TAG = "CACHEDIR.TAG"
+_TAG_TEXT = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# This folder is a cache of outputs that Treadle makes. It may be removed at any time.\n"
+)
+_TEMPORARY = "tmp-"
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+class Kept(NamedTuple):
+    """A file of a store."""
+
+    path: str
+    used: float
+    size: int
+
+
+class FolderCache:
+    """A store in a folder of its user.
+
+    :param folder: where it is; it is made when something is stored
+    :param size: how many bytes it may have; above that the oldest are removed
+    :param writable: whether anything is stored
+    :param least_free: bytes that have to be free on the disk for anything to be stored
+    """
+
+    name = "local"
+    is_own = True
+
+    def __init__(
+        self, folder: str, size: int = SIZE, *, writable: bool = True, least_free: int = _LEAST_FREE
+    ) -> None:
+        self.folder = os.path.abspath(folder)
+        self.size = size
+        self.writable = writable
+        self.least_free = least_free
+        self._added = 0
+        """Bytes that were stored since the size was last noted."""
+        self._is_checked = self._is_ready = False
+        self._number = 0
+
+    @property
+    def scratch(self) -> str:
+        """The folder for files that are to become blobs: a file in it is renamed, not copied."""
+        self._make_ready()
+        return os.path.join(self.folder, "new")
+
+    def get_entry(self, key: str, limit: int) -> bytes | None:
+        """Return the entry of a key, None if it is not there."""
+        path = self._entry(key)
+        self._check()
+        try:
+            fd = os.open(path, _READ)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _fault("cannot be read", error) from error
+        try:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode) or not trust.counts(path, status):
+                raise CacheError("holds a file that is not yours", path)
+            if status.st_size > limit:
+                raise CacheError("holds an entry that is too long", path)
+            body = os.read(fd, limit)
+        except OSError as error:
+            raise _fault("cannot be read", error) from error
+        finally:
+            os.close(fd)
+        _use(path, status.st_mtime)
+        return body
+
+    def get_blob(self, digest: Digest, path: str) -> bool:
+        """Write a blob to a new file; return False if it is not there."""
+        kept = self._blob(digest)
+        self._check()
+        try:
+            source = os.open(kept, _READ)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise _fault("cannot be read", error) from error
+        try:
+            status = os.fstat(source)
+            if not stat.S_ISREG(status.st_mode) or status.st_size != digest.size:
+                self.discard(digest)
+                return False
+            target = os.open(path, NEW, 0o666)
+            try:
+                copy(source, target)
+            finally:
+                os.close(target)
+        finally:
+            os.close(source)
+        _use(kept, status.st_mtime)
+        return True
+
+    def put_blob(self, digest: Digest, path: str) -> None:
+        """Store a file as a blob; one in `scratch` is moved."""
+        self._make_ready()
+        kept = self._blob(digest)
+        with suppress(OSError):
+            # its use is noted first: an eviction that comes now leaves it
+            os.utime(kept)
+            if os.lstat(kept).st_size == digest.size:
+                if os.path.dirname(path) == os.path.join(self.folder, "new"):
+                    os.unlink(path)
+                return
+        try:
+            if os.path.dirname(path) != os.path.join(self.folder, "new"):
+                fresh = self.new_name()
+                with open(path, "rb") as source:
+                    target = os.open(fresh, NEW, 0o600)
+                    try:
+                        copy(source.fileno(), target)
+                    finally:
+                        os.close(target)
+                path = fresh
+            _put(path, kept)
+        except OSError as error:
+            raise _fault("cannot be written", error) from error
+        self._added += digest.size
+
+    def put_entry(self, key: str, body: bytes) -> None:
+        """Store an entry."""
+        self._make_ready()
+        fresh = self.new_name()
+        try:
+            fd = os.open(fresh, NEW, 0o600)
+            try:
+                os.write(fd, body)
+            finally:
+                os.close(fd)
+            _put(fresh, self._entry(key))
+        except OSError as error:
+            raise _fault("cannot be written", error) from error
+        self._added += len(body)
+
+    def new_name(self) -> str:
+        """Return a path in `scratch` that no other process takes."""
+        self._number += 1
+        return os.path.join(self.folder, "new", f"{_TEMPORARY}{os.getpid()}-{os.urandom(6).hex()}-{self._number}")
+
+    def discard(self, digest: Digest) -> None:
+        """Remove a blob that is damaged."""
+        with suppress(OSError):
+            os.unlink(self._blob(digest))
+
+    def close(self, wait: float) -> int:
+        """Note what was stored; if it is too much now, remove the oldest."""
+        del wait
+        if self._added and self.writable:
+            with suppress(OSError, CacheError):
+                self._note_size()
+        return 0
+
+    def _note_size(self) -> None:
+        added, self._added = self._added, 0
+        with self._locked_size() as file:
+            size = file.read() + added
+            if size > self.size:
+                size = self._evict(int(self.size * _DOWN_TO))[1]
+            file.write(size)
+
+    def gc(self, size: int | None = None) -> tuple[int, int]:
+        """Remove what was used longest ago, down to a size; return how many bytes are gone, and how many are left.
+
+        :param size: None for what the store may have
+        """
+        self._make_ready()
+        try:
+            with self._locked_size() as file:
+                freed, left = self._evict(self.size if size is None else size)
+                file.write(left)
+        except OSError as error:
+            raise _fault("cannot be written", error) from error
+        return freed, left
+
+    def _evict(self, size: int) -> tuple[int, int]:
+        now = time()
+        kept = sorted(self.files(), key=lambda one: one.used)
+        left = sum(one.size for one in kept)
+        freed = 0
+        for one in kept:
+            is_temporary = os.path.basename(one.path).startswith(_TEMPORARY)
+            if now - one.used < _LATELY or (left <= size and not is_temporary):
+                continue
+            with suppress(OSError):
+                os.unlink(one.path)
+                freed, left = freed + one.size, left - one.size
+        return freed, left
+
+    def files(self) -> Iterator[Kept]:
+        """Yield all entries and blobs, and what killed runs have left."""
+        for kind in ("ac", "cas", "new"):
+            top = os.path.join(self.folder, kind)
+            folders = [top] if kind == "new" else [os.path.join(top, name) for name in _names_in(top)]
+            for folder in folders:
+                for name in _names_in(folder):
+                    with suppress(OSError):
+                        status = os.lstat(os.path.join(folder, name))
+                        if stat.S_ISREG(status.st_mode):
+                            yield Kept(os.path.join(folder, name), status.st_mtime, status.st_size)
+
+    def _locked_size(self) -> _Size:
+        return _Size(os.path.join(self.folder, "size"))
+
+    def _entry(self, key: str) -> str:
+        return f"{self.folder}/ac/{key[:2]}/{key}"
+
+    def _blob(self, digest: Digest) -> str:
+        return f"{self.folder}/cas/{digest.hash[:2]}/{digest.hash}"
+
+    def _check(self) -> None:
+        """Refuse a folder to which another user may write."""
+        if self._is_checked:
+            return
+        found = trust.foreign((self.folder,))
+        if found is not None:
+            raise CacheError("is not used", f"{found[0]}: {found[1]}")
+        self._is_checked = True
+
+    def has_room(self, size: int) -> bool:
+        """Return whether so many bytes may be stored."""
+        try:
+            disk = os.statvfs(self.folder)
+        except OSError:
+            return False
+        return disk.f_bavail * disk.f_frsize - size >= self.least_free
+
+    def _make_ready(self) -> None:
+        if self._is_ready:
+            return
+        self._check()
+        try:
+            _make_private(self.folder)
+            for name in ("ac", "cas", "new"):
+                _make_private(os.path.join(self.folder, name))
+            tag = os.path.join(self.folder, _TAG)
+            if not os.path.lexists(tag):
+                with suppress(FileExistsError), open(os.open(tag, NEW, 0o600), "w", encoding="ascii") as file:
+                    file.write(_TAG_TEXT)
+        except OSError as error:
+            raise _fault("cannot be written", error) from error
+        self._is_ready = True
+
+
+class _Size:
+    """The one number of a store, locked while it is read and written."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd = -1
+
+    def __enter__(self) -> Self:
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+        except OSError:
+            os.close(self._fd)
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._fd)
+
+    def read(self) -> int:
+        """Return the number, 0 if there is none that can be read."""
+        text = os.pread(self._fd, 32, 0)
+        return int(text) if text.isdigit() else 0
+
+    def write(self, size: int) -> None:
+        """Replace the number."""
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, b"%d" % size, 0)
+
+
+def _put(fresh: str, kept: str) -> None:
+    """Rename a file to its place; remove it if that fails."""
+    try:
+        try:
+            os.rename(fresh, kept)
+        except FileNotFoundError:
+            _make_private(os.path.dirname(kept))
+            os.rename(fresh, kept)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(fresh)
+        raise
+
+
+def _make_private(folder: str) -> None:
+    """Make a folder for its owner alone, and those above it."""
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        above = os.path.dirname(folder)
+        if above == folder:
+            raise
+        _make_private(above)
+        os.mkdir(folder, 0o700)
+
+
+def _use(path: str, used: float) -> None:
+    """Note that a file was used; a store that cannot be written to is read without that."""
+    if time() - used > _LATELY:
+        with suppress(OSError):
+            os.utime(path)
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _fault(kind: str, error: OSError) -> CacheError:
+    return CacheError(kind, f"{error.filename}: {error.strerror}" if error.filename else str(error))

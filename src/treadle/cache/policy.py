@@ -1,0 +1,103 @@
+"""Which actions are cached, and whether storing pays. It knows commands only by the attributes that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+LATENCY = 0.0002
+"""Seconds that storing takes at least."""
+THROUGHPUT = 500e6
+"""Bytes that are stored in a second."""
+WORTH = 4
+"""What an action has to last, in times of what storing it takes."""
+MOST_LOG = 1 << 20
+"""Bytes of a log that is stored."""
+
+NEVER, ALWAYS, WITHOUT_LOG = "never", "always", "without log"
+"""What an action may say of the cache: not cached; stored even if that does not pay; stored without its log."""
+
+
+def said(cache: object) -> str | None:
+    """Return in one of these words what True, False or a map with `log` say of the cache, None for anything else."""
+    if cache is True or cache is False:
+        return ALWAYS if cache else NEVER
+    if (
+        not isinstance(cache, Mapping)
+        or set(cache) - {"log"}
+        or not all(isinstance(one, bool) for one in cache.values())
+    ):
+        return None
+    return WITHOUT_LOG if cache.get("log") is False else ""
+
+
+class _Environment(Protocol):
+    @property
+    def secret(self) -> Sequence[str]: ...
+    @property
+    def pass_(self) -> Sequence[str]: ...
+
+
+class Cacheable(Protocol):
+    """What of a command says whether it is cached."""
+
+    cache: str
+    always: bool
+    once: bool
+    console: bool
+    keep: bool
+    edits: tuple[str, ...]
+    outputs: tuple[str, ...]
+    presence: tuple[str, ...]
+    expect: object
+    baseline: object
+
+    @property
+    def env(self) -> _Environment:
+        """Its environment."""
+
+
+def why_not(command: Cacheable) -> str:
+    """Return in words why an action is never cached, "" if it is."""
+    rules = (
+        (command.cache == NEVER, "it says `cache: false`"),
+        (not command.outputs, "it has no outputs"),
+        (command.always, "it always runs"),
+        (command.once, "it runs `once`: only the presence of its outputs counts"),
+        (command.edits, "it edits files in place"),
+        (command.console, "it has the terminal"),
+        (command.keep, "it keeps its outputs: what it makes depends on older ones"),
+        (command.presence, "its outputs are judged by presence"),
+        (command.env.secret, "it has a secret variable"),
+        (command.expect is not None or command.baseline, "its end is compared with what is expected"),
+        (not are_texts(command.outputs), "the name of an output is not UTF-8"),
+    )
+    return next((why for holds, why in rules if holds), "")
+
+
+def are_texts(names: Iterable[str]) -> bool:
+    """Return whether names can be encoded as UTF-8."""
+    try:
+        for name in names:
+            name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def keeps_log(command: Cacheable) -> bool:
+    """Return whether the log of an action is stored: not if it may show a variable that does not count."""
+    return command.cache != WITHOUT_LOG and not command.env.pass_
+
+
+def pays(duration: float, size: int, said: str = "") -> bool:
+    """Return whether an action took so long that it is worth storing.
+
+    :param duration: seconds
+    :param size: bytes of its outputs
+    :param said: what it says of the cache
+    """
+    return said == ALWAYS or duration >= WORTH * (LATENCY + size / THROUGHPUT)
