@@ -24,7 +24,7 @@ ALL_MAY_USE = {"errors", "status", "thread_owners", "_startup"}
 def rows() -> dict[str, set[str]]:
     """Return what each package may import beside itself and what all may use, as the table of docs/design.md says."""
     walk = {"scheduling", "engines", "events", "content", "core"}
-    command = {"walk", "state", *walk}
+    command = {"walk", "state", "cache", *walk}
     fastpath = {"command", *command}
     session = {"ledger", "importers", "plan", "frontends", "report", "ui", "fastpath", *fastpath}
     return {
@@ -32,6 +32,7 @@ def rows() -> dict[str, set[str]]:
         "core": set(),
         "content": {"core"},
         "state": {"content", "core"},
+        "cache": {"content", "core"},
         "engines": {"core"},
         "events": {"core"},
         "ledger": {"state", "events", "content", "core"},

@@ -129,6 +129,6 @@ def is_usable_set(paths: object, system: Sequence[str] = ()) -> bool:
     """Return whether something is a list of paths each of which may be in a path set."""
     return (
         isinstance(paths, list)
-        and 0 < len(paths) <= MOST_PATHS
+        and len(paths) <= MOST_PATHS
         and all(isinstance(path, str) and is_usable_path(path, system) for path in paths)
     )

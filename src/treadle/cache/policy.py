@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 LATENCY = 0.0002
 """Seconds that storing takes at least."""
@@ -22,7 +22,7 @@ NEVER, ALWAYS, WITHOUT_LOG = "never", "always", "without log"
 
 
 def said(cache: object) -> str | None:
-    """Return in one of these words what True, False or a map with `log` say of the cache, None for anything else."""
+    """Return in one of these words what True, False or a map with `log` say of the cache; None for all else."""
     if cache is True or cache is False:
         return ALWAYS if cache else NEVER
     if (
@@ -32,13 +32,6 @@ def said(cache: object) -> str | None:
     ):
         return None
     return WITHOUT_LOG if cache.get("log") is False else ""
-
-
-class _Environment(Protocol):
-    @property
-    def secret(self) -> Sequence[str]: ...
-    @property
-    def pass_(self) -> Sequence[str]: ...
 
 
 class Cacheable(Protocol):
@@ -52,12 +45,10 @@ class Cacheable(Protocol):
     edits: tuple[str, ...]
     outputs: tuple[str, ...]
     presence: tuple[str, ...]
-    expect: object
-    baseline: object
+    expect: Any
+    baseline: Any
 
-    @property
-    def env(self) -> _Environment:
-        """Its environment."""
+    env: Any
 
 
 def why_not(command: Cacheable) -> str:

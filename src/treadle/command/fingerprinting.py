@@ -214,6 +214,20 @@ class Fingerprinter:
             return command.inputs
         return [*command.inputs, *(path for path in sorted(programs) if not _is_made_by(command, path))]
 
+    def programs(self, command: Command) -> list[str]:
+        """Return the file of each program that is started directly, relative to the root if it is in it.
+
+        One that is not found is named as it is written.
+        """
+        script = command.script
+        names = (script.shell[0],) if script is not None else [argv[0] for argv in command.steps]
+        environ = self.environment(command)
+        found = []
+        for name in names:
+            full = self._links.named(name, command.cwd) if "/" in name else self.program(name, environ) or name
+            found.append(self._links.below(full) if full.startswith("/") else full)
+        return found
+
     def _own_program(self, command: Command, name: str) -> str:
         """Return the path of a program in the root, "" for one elsewhere."""
         if "/" in name:

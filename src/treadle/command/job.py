@@ -172,6 +172,8 @@ class CommandJob(ProcessJob):
         """Whether the outputs of previous runs have been removed for this attempt."""
         self.restored = ""
         """Where its outputs came from, "" if they were not restored."""
+        self.restored_log: bytes | None = None
+        """What the action printed whose outputs were restored, None if that is not known."""
         self.met_by: Sequence[Reason] = ()
         """The ends other than successes that let it in, see `decision.MET_BY`."""
         self.emptied: list[str] = []
@@ -282,7 +284,7 @@ class CommandJob(ProcessJob):
         if self.restored:
             # its outputs are there, so nothing is started
             if not command.console:
-                self._prepared_log()
+                self._write_log(self.restored_log or b"")
             self._code, self._has_ended = 0, True
             return None
         environ = context.fingerprinter.environment(command)
@@ -376,6 +378,16 @@ class CommandJob(ProcessJob):
             raise TreadleError(f"{error.filename} cannot be written: {error.strerror}") from error
         self._logged = self.attempt
         return log
+
+    def _write_log(self, printed: bytes) -> None:
+        """Make the log of an action that does not run, with what it printed when it ran elsewhere."""
+        log = self._prepared_log()
+        if printed:
+            try:
+                with open(own_files.open_own(log, os.O_WRONLY | os.O_APPEND), "wb") as file:
+                    file.write(printed)
+            except OSError as error:
+                raise TreadleError(f"{log} cannot be written: {error.strerror}") from error
 
     def turn_logs(self) -> None:
         """Keep the log of the attempt before; before the first one drop what a former run has kept."""

@@ -442,6 +442,10 @@ class Room:
             elif name not in before:
                 yield name, looks[name].value if name in looks else self._ownership.value(name, status)
 
+    def is_whole(self, folder: str) -> bool:
+        """Return whether nothing was in an output folder when its action started: it has made all of it."""
+        return self._before.get(folder, set()) <= {folder}
+
     def names_made(self, folder: str) -> list[str]:
         """Return the names at the top level of an output folder that its action has made."""
         before = self._before.get(folder, ())

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
     from typing import Any
 
+    from treadle.cache.base import OutputCache
     from treadle.content.files import Seen, Stamp
     from treadle.core.after_failure import AfterFailure
     from treadle.core.callbacks import NotifyEnd
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from treadle.state.records import Entry
     from treadle.state.store import Known
 
+    from .caching import Caching, Hit
     from .command import Limits
     from .expected import ExpectedDurations
     from .fingerprinting import ActionInputs
@@ -97,6 +99,8 @@ def acquire_state(
         from .reported import remove_left
 
         remove_left(os.path.join(store.folder, "logs"))
+        # outputs from a cache that are in their places are none of these
+        outputs.remove_tree(os.path.join(store.folder, "restore"))
         if os.path.isdir(os.path.join(store.folder, "work")):
             from .fresh_room import tidy
 
@@ -238,6 +242,8 @@ class CommandWalk(Walk):
     :param observer: the older way to follow it, see `Observer`; `bus.add` takes subscribers
     :param rest: the rest of the graph, if this is its dirty part
     :param last: uid -> Command, walked after all others, whatever their outcomes: see `wants_last`
+    :param caches: where outputs are looked up before an action runs, in this order, and stored afterwards; or a
+        function that opens them when the first action is about to run
     """
 
     def __init__(
@@ -249,8 +255,12 @@ class CommandWalk(Walk):
         *,
         rest: Rest | None = None,
         last: DAG | None = None,
+        caches: Sequence[OutputCache] | Callable[[], Sequence[OutputCache]] = (),
     ) -> None:
         super().__init__(actions)
+        self.caches = caches
+        """Where outputs are looked up before an action runs, and stored afterwards."""
+        self._caching: Caching | None = None
         self.last = last
         """The actions at the end."""
         self._is_last = False
@@ -316,6 +326,8 @@ class CommandWalk(Walk):
         """Folders that existed when an action was about to start."""
         self._replaced: list[str] = []
         self._leftovers: list[str] = []
+        self._hits: dict[str, Hit] = {}
+        """uid -> the outputs that were restored for it, of the actions that have not been collected yet."""
         self._has_no_records = not store.entries
         """Whether there were no records of previous runs when this one began."""
         self._met_foreign = False
@@ -351,11 +363,93 @@ class CommandWalk(Walk):
             self._end_leftovers()
             if self.store.unmarked and not self.store.notes and not is_state_trusted():
                 self._say(unmarked_note(self.store.unmarked))
+            self._close_caching()
             self.store.remember(self.fingerprinter.files.learned)
             self.store.close_run()
         finally:
             self.store.release()
         return report
+
+    def _caching_for(self, job: CommandJob) -> Caching | None:
+        """Return what has the caches, None if there are none, or none is for an action as it runs now."""
+        if self._caching is None:
+            caches = self.caches() if callable(self.caches) else self.caches
+            if not caches:
+                self.caches = ()
+                return None
+            from .caching import Caching
+
+            self._caching = Caching(caches, self.root, self.store.folder, self.run_id, self.fingerprinter)
+        # what was let in by a failure may make something else, and more than one attempt is to end well
+        is_usual = not job.met_by and job.limits.retries.passes == 1 and not self._is_last
+        return self._caching if is_usual else None
+
+    def _look_up(self, job: CommandJob, inputs: ActionInputs) -> Hit | None:
+        """Return the outputs that an action would make, from a cache, verified; None to have it run."""
+        caching = self._caching_for(job) if self.caches and job.attempt == 1 else None
+        if caching is None:
+            return None
+        from .caching import may_restore
+
+        verdict = self.verdicts.get(job.uid)
+        if verdict is None or not may_restore(verdict.reasons):
+            return None
+
+        def is_open(paths: Sequence[str]) -> bool:
+            producers = self.discovered.producers_of(job.uid, paths)
+            return any(self.discovered.overlaps.overlapped(job.uid, one) for one in producers)
+
+        hit = caching.look_up(job.command, inputs, is_open)
+        if hit is not None and self.fingerprinter.moved_since(inputs, job.command):
+            caching.drop(hit)
+            return None
+        return hit
+
+    def _drop(self, hit: Hit) -> None:
+        assert self._caching is not None
+        self._caching.drop(hit)
+
+    def _place(self, job: CommandJob, hit: Hit) -> str:
+        """Put outputs from a cache into their places; return where they came from, "" if they cannot be there."""
+        from .caching import origin
+
+        assert self._caching is not None
+        if not self._caching.place(hit):
+            return ""
+        self._hits[job.uid] = hit
+        job.restored_log = hit.staged.log
+        return origin(hit)
+
+    def _store_outputs(self, job: CommandJob) -> None:
+        """Store what an action has made in the caches, where that pays."""
+        hit = self._hits.pop(job.uid, None)
+        if hit is not None:
+            self.saved += hit.entry.duration
+            return
+        caching = self._caching_for(job) if self.caches and not job.restored else None
+        if caching is not None and self.outcomes[job.uid].kind == "success":
+            room, is_first = self._rooms[job.uid], job.attempt == 1
+            caching.store(
+                job.uid,
+                job.command,
+                self._inputs[job.uid],
+                job.timing_info.duration,
+                self.context.log(job.uid),
+                lambda folder: is_first and room.is_whole(folder),
+            )
+
+    def _tell_caching(self) -> None:
+        if self._caching is not None:
+            for text in self._caching.notes():
+                self._say(text)
+
+    def _close_caching(self) -> None:
+        """Wait for what is being stored, unless the run was asked to end."""
+        if self._caching is not None:
+            caching = self._caching
+            caching.close(waits=self._stop_requested is None)
+            self._tell_caching()
+            self._caching = None
 
     def _run_both(self, last: DAG) -> Report:
         """Walk the graph, and then the actions at the end."""
@@ -999,6 +1093,7 @@ class CommandWalk(Walk):
     def _round(self) -> None:
         """Write the held records before the scheduler sleeps, in one write with the marks of the next starts."""
         self.store.flush()
+        self._tell_caching()
         if self._is_last and self._stop_requested is not None and not self._is_limited:
             from .last import TIME_AFTER_STOP
 
@@ -1039,6 +1134,7 @@ class CommandWalk(Walk):
         """
         uid = job.uid
         self._after_a_run.add(uid)
+        self._hits.pop(uid, None)
         self.discovered.overlaps.begins(uid)
         found = self._discovered_before.get(uid, ())
         try:
@@ -1053,18 +1149,30 @@ class CommandWalk(Walk):
             self.bus.publish("started", started)
         if not job.command.console:
             job.turn_logs()
-        room = self._rooms[uid]
-        room.make(inputs, self.context.aside(uid, "replaced"))
+        room, aside = self._rooms[uid], self.context.aside(uid, "replaced")
+        hit = self._look_up(job, inputs) if self.caches else None
+        # its folder is made for it once it has to run
+        waits = hit is not None and bool(job.command.workdir)
+        if not waits:
+            room.make(inputs, aside)
+        if hit is not None:
+            room.make_for_restore(inputs, aside)
         job.emptied.extend(room.emptied)
         if room.touched_links:
             # an input that had a hard link there has another stamp now, and was not written to
-            inputs = self._inputs[uid] = self.fingerprinter.compute_again(inputs, job.command, found)
-            self.fingerprinter.note_routes(inputs, job.command)
+            again = self._inputs[uid] = self.fingerprinter.compute_again(inputs, job.command, found)
+            self.fingerprinter.note_routes(again, job.command)
+            if hit is not None and again is not inputs:
+                self._drop(hit)
+                hit = None
+            inputs = again
+        restored = self._place(job, hit) if hit is not None else ""
+        if waits and not restored:
+            room.make(inputs, aside)
         # a success by presence is of here and now: there is nothing that a cache could hold
-        has_restore = type(self).restore is not CommandWalk.restore and not job.command.presence
-        if has_restore:
-            room.make_for_restore(inputs, self.context.aside(uid, "replaced"))
-        restored = self._restored(uid, job.command, inputs.fingerprint) if has_restore else ""
+        if not restored and type(self).restore is not CommandWalk.restore and not job.command.presence:
+            room.make_for_restore(inputs, aside)
+            restored = self._restored(uid, job.command, inputs.fingerprint)
         if not job.command.console:
             command = job.command
             log = self.context.log(uid)
@@ -1088,7 +1196,10 @@ class CommandWalk(Walk):
             raise _not_written(self.root, missing)
         self.fingerprinter.add_edited(inputs, command)
         moved_inputs = self.fingerprinter.moved_since(inputs, command)
-        if command.discovery is not None:
+        hit = self._hits.get(job.uid)
+        if hit is not None and self._caching is not None:
+            moved_inputs += self._caching.finish(hit, inputs)
+        elif command.discovery is not None:
             started = job.timing_info.start_time or 0.0
             moved_inputs += self.discovered.add(job.uid, command, inputs, before, started, self._left_by)
         return moved_inputs
@@ -1126,7 +1237,12 @@ class CommandWalk(Walk):
             return
         text = f"restored from {job.restored}" if job.restored else ""
         run = self._run_of(job, SUCCEEDED, text, made)
+        if uid in self._hits:
+            # how long it takes to run is what the next run asks for
+            run.duration = self._hits[uid].entry.duration
         self.store.save(Record(owner, run, fingerprint.elements, fingerprint.results), held=True)
+        if self.caches:
+            self._store_outputs(job)
 
     def _circle_of(self, uid: str, paths: Sequence[str]) -> str:
         """Return in words that what an action was found to read is made by an action after it; "" if it is not."""

@@ -1,0 +1,444 @@
+"""What a walk does with caches of outputs: it looks up what is about to run, and stores what has run.
+
+Only a walk with caches loads this module, and only when an action is about to run.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import deque
+from contextlib import suppress
+from itertools import count
+from threading import Thread
+from time import time_ns
+from typing import TYPE_CHECKING, NamedTuple
+
+from treadle.cache import policy
+from treadle.cache.base import ENTRY_LIMIT, CacheError
+from treadle.cache.entry import Entry, EntryError, decode_entry
+from treadle.cache.key import (
+    decode_path_sets,
+    encode_path_sets,
+    is_usable_set,
+    key_of,
+    locale_of,
+    paths_key,
+    strong_key,
+    tied_key,
+)
+from treadle.cache.messages import ActionResult, MessageError, decode_result, encode_result
+from treadle.cache.restore import NotPlacedError, Placement, stage
+from treadle.cache.storing import Made, NotStoredError, store, stored_text
+from treadle.core.decision import (
+    ADDED,
+    AFTER_FAILURE,
+    CHANGED,
+    FAILED,
+    INPUTS_MOVED,
+    INTERRUPTED,
+    NEW,
+    OUTPUT_ALTERED,
+    OUTPUT_MISSING,
+    REMOVED,
+)
+from treadle.core.elements import DISCOVERED, paths_of
+from treadle.errors import TreadleError
+from treadle.state import own_files
+
+from .outputs import remove_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from treadle.cache.base import OutputCache
+    from treadle.cache.restore import Staged
+    from treadle.core.decision import Reason
+
+    from .command import Command
+    from .fingerprinting import ActionInputs, Fingerprinter
+
+FOLDER = "restore"
+"""The folder in the state folder in which outputs are fetched and verified."""
+_RESTORABLE = {
+    *(NEW, CHANGED, ADDED, REMOVED, OUTPUT_MISSING, OUTPUT_ALTERED),
+    *(FAILED, INTERRUPTED, INPUTS_MOVED, AFTER_FAILURE),
+}
+"""The reasons to run that outputs from elsewhere meet too: what is forced, or follows what is not known, runs."""
+_LARGEST_FOUND = 64 << 20
+"""Bytes of a file that is hashed because a path set names it."""
+_WAIT = 60.0
+"""Seconds that the end of a walk waits for what is being stored."""
+
+
+class Hit(NamedTuple):
+    """Outputs that were found for an action, and are ready to be placed.
+
+    :ivar store: the name of the cache
+    :ivar found: path -> value, of what the action reads in addition to what it declares
+    """
+
+    key: str
+    store: str
+    staged: Staged
+    found: Mapping[str, str]
+
+    @property
+    def entry(self) -> Entry:
+        """What was found."""
+        return self.staged.entry
+
+
+class StoredOutputs(NamedTuple):
+    """The outputs of an action were stored.
+
+    :ivar tied: the output that holds the path of the root, "" if none does
+    """
+
+    name: str
+    key: str
+    store: str
+    size: int
+    tied: str
+
+
+def may_restore(reasons: Iterable[Reason]) -> bool:
+    """Return whether an action that runs for some reasons may have its outputs restored in place of that."""
+    return all(why.kind in _RESTORABLE for why in reasons)
+
+
+class Caching:
+    """The caches of a walk.
+
+    :param caches: asked in this order
+    :param root: the folder that paths are relative to
+    :param state: the state folder
+    :param run: the id of the run
+    :param fingerprinter: has the files, the programs and the environment
+    :param system: further folders for path sets, see `cache.key.is_usable_path`
+    """
+
+    def __init__(
+        self,
+        caches: Sequence[OutputCache],
+        root: str,
+        state: str,
+        run: str,
+        fingerprinter: Fingerprinter,
+        system: Sequence[str] = (),
+    ) -> None:
+        self._caches = list(caches)
+        self._root = root
+        self._state = state
+        self._run = run
+        self._fingerprinter = fingerprinter
+        self._system = tuple(system)
+        self._folder = ""
+        self._numbers = count(1)
+        self._told: set[str] = set()
+        """The kinds of what was told: each is told once a run."""
+        self._notes: deque[str] = deque()
+        self._stored: deque[StoredOutputs] = deque()
+        self._work: deque[Callable[[], None]] = deque()
+        self._thread: Thread | None = None
+        self._is_closed = False
+
+    def _key(self, command: Command, inputs: ActionInputs) -> str | None:
+        try:
+            return self.key(command, inputs)
+        except (OSError, TreadleError):
+            # a program that cannot be read: the action says so, if it has to run
+            return None
+
+    def key(self, command: Command, inputs: ActionInputs) -> str:
+        """Return the key of what a command would make now, apart from what it was found to read.
+
+        :raises TreadleError: a program that it starts cannot be read
+        """
+        fingerprint, files = inputs.fingerprint, self._fingerprinter.files
+        elements = {name: value for name, value in fingerprint.elements.items() if name not in fingerprint.results}
+        programs = []
+        for path in self._fingerprinter.programs(command):
+            seen = inputs.seen.get(path) or files.see(path)
+            programs.append(seen.value)
+        outputs = command.outputs if command.discovery is None else (*command.outputs, command.discovery.path)
+        return key_of(elements, outputs, programs, locale_of(self._fingerprinter.environment(command)))
+
+    def look_up(
+        self, command: Command, inputs: ActionInputs, is_open: Callable[[Sequence[str]], bool]
+    ) -> Hit | None:
+        """Return the outputs that a command would make, fetched and verified; None if no cache has them.
+
+        :param is_open: returns whether one of some paths is made by an action that has not ended
+        """
+        if policy.why_not(command) or (key := self._key(command, inputs)) is None:
+            return None
+        for cache in self._caches:
+            for strong, found in self._strong_keys(cache, key, command, is_open):
+                for one in (strong, tied_key(strong, self._root)):
+                    staged = self._staged(cache, one, command)
+                    if staged is not None:
+                        return Hit(one, cache.name, staged, found)
+        return None
+
+    def _strong_keys(
+        self, cache: OutputCache, key: str, command: Command, is_open: Callable[[Sequence[str]], bool]
+    ) -> Iterator[tuple[str, Mapping[str, str]]]:
+        """Yield the keys that entries may be found by, each with what the action reads then."""
+        if command.discovery is None:
+            yield key, {}
+            return
+        for paths in self._path_sets(cache, key):
+            values = self._values(paths)
+            if values is not None and not is_open(paths):
+                yield strong_key(key, values), values
+
+    def _path_sets(self, cache: OutputCache, key: str) -> list[list[str]]:
+        try:
+            body = cache.get_entry(paths_key(key), ENTRY_LIMIT)
+            return decode_path_sets(decode_result(body).stdout_raw, self._system) if body is not None else []
+        except CacheError as error:
+            self._fault(cache, error)
+        except MessageError:
+            # it is written anew after the run
+            pass
+        return []
+
+    def _values(self, paths: Sequence[str]) -> dict[str, str] | None:
+        """Return the values of files as they are now, None if one is no plain file or too large."""
+        values = {}
+        for path in paths:
+            full = os.path.join(self._root, path)
+            try:
+                status = os.stat(full)
+            except OSError:
+                status = None
+            if status is not None and (not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_FOUND):
+                return None
+            try:
+                values[path] = self._fingerprinter.files.see_again(path).value
+            except Exception:
+                return None
+        return values
+
+    def _staged(self, cache: OutputCache, key: str, command: Command) -> Staged | None:
+        folder = ""
+        try:
+            body = cache.get_entry(key, ENTRY_LIMIT)
+            if body is None:
+                return None
+            entry = decode_entry(body, key)
+            folder = self._new_folder()
+            staged = stage(cache, entry, command.outputs, folder)
+        except CacheError as error:
+            self._fault(cache, error)
+            staged = None
+        except EntryError as error:
+            self._fault(cache, CacheError("holds what cannot be used", str(error)))
+            staged = None
+        except OSError as error:
+            self._fault(cache, CacheError("cannot be restored from", f"{error.filename}: {error.strerror}"))
+            staged = None
+        if staged is None and folder:
+            remove_tree(folder)
+        return staged
+
+    def _new_folder(self) -> str:
+        if not self._folder:
+            self._folder = own_files.make_folder(self._state, f"{FOLDER}/{self._run}", 0o700)
+        folder = f"{self._folder}/{next(self._numbers)}"
+        os.mkdir(folder, 0o700)
+        return folder
+
+    def place(self, hit: Hit) -> bool:
+        """Put outputs into their places; return whether they are there, all or none of them.
+
+        :raises OSError: some are there, and cannot be taken back
+        """
+        try:
+            Placement(self._root).place(hit.staged)
+        except NotPlacedError as error:
+            self._note_once("", f"outputs of the {hit.store} cache cannot be placed: {error}")
+            return False
+        finally:
+            self.drop(hit)
+        return True
+
+    def drop(self, hit: Hit) -> None:
+        """Remove what was fetched and is not placed."""
+        remove_tree(hit.staged.folder)
+
+    def finish(self, hit: Hit, inputs: ActionInputs) -> list[str]:
+        """Add to the result what an action with restored outputs reads; return the paths that are not as expected."""
+        changed = []
+        for path, value in hit.found.items():
+            seen = self._fingerprinter.files.see_again(path)
+            inputs.add_discovered(path, seen)
+            if seen.value != value:
+                changed.append(path)
+        values = hit.entry.values
+        return changed + [path for path, value in values.items() if inputs.results[path].value != value]
+
+    def store(
+        self,
+        uid: str,
+        command: Command,
+        inputs: ActionInputs,
+        duration: float,
+        log: str,
+        is_whole: Callable[[str], bool],
+    ) -> None:
+        """Store what an action has made, in the background, if that pays.
+
+        :param duration: seconds that it took
+        :param log: the path of its log
+        :param is_whole: returns whether an output folder holds only what this attempt has made
+        """
+        if policy.why_not(command) or not any(cache.writable for cache in self._caches):
+            return
+        if not all(is_whole(path) for path in command.outputs if path.endswith("/")):
+            return
+        results = inputs.results
+        size = sum(_size_of(look.value) for path in command.outputs for look in results[path].looks.values())
+        if not policy.pays(duration, size, command.cache):
+            return
+        names: list[str] | None = None
+        base = self._key(command, inputs)
+        if base is None:
+            return
+        key = base
+        if command.discovery is not None:
+            elements = inputs.fingerprint.elements
+            names = paths_of(inputs.fingerprint.results, DISCOVERED)
+            if names and not is_usable_set(names, self._system):
+                return
+            key = strong_key(base, {path: elements[DISCOVERED + path] for path in names})
+        now = time_ns()
+        about = Entry(
+            run=self._run,
+            action=uid,
+            plan=command.label,
+            duration=round(duration, 6),
+            host=os.uname().nodename,
+            began=now - int(duration * 1e9),
+            ended=now,
+        )
+        exclude = {}
+        if command.exclude:
+            from treadle.core.patterns import exclusion
+
+            exclude = {
+                path: exclusion(tuple(command.exclude[path])) for path in command.outputs if path in command.exclude
+            }
+        values = {path: results[path].value for path in command.outputs}
+        made = Made(key, values, exclude, about, log if policy.keeps_log(command) else "")
+        self._in_background(lambda: self._store(uid, base, made, names))
+
+    def _store(self, uid: str, base: str, made: Made, names: Sequence[str] | None) -> None:
+        for cache in self._caches:
+            if not cache.writable:
+                continue
+            try:
+                scratch = getattr(cache, "scratch", "") or self._new_folder()
+                room = getattr(cache, "has_room", None)
+                if room is not None and not room(sum(map(_size_of, made.values.values()))):
+                    raise CacheError("stores nothing, as the disk is nearly full")
+                stored = store(cache, made, self._root, scratch)
+                if names is not None:
+                    self._add_path_set(cache, base, names)
+            except NotStoredError:
+                continue
+            except CacheError as error:
+                self._fault(cache, error)
+                continue
+            except OSError as error:
+                self._fault(cache, CacheError("cannot be written", f"{error.filename}: {error.strerror}"))
+                continue
+            self._stored.append(StoredOutputs(uid, stored.key, cache.name, stored.size, stored.tied))
+            if stored.tied:
+                self._note_once("tied", stored_text(stored))
+
+    def _add_path_set(self, cache: OutputCache, key: str, names: Sequence[str]) -> None:
+        sets = self._path_sets(cache, key)
+        wanted = sorted(names)
+        if wanted in [sorted(one) for one in sets]:
+            return
+        data = encode_path_sets([wanted, *sets])
+        result = ActionResult(stdout_raw=data, worker="treadle")
+        cache.put_entry(paths_key(key), encode_result(result))
+
+    def _in_background(self, work: Callable[[], None]) -> None:
+        self._work.append(work)
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = Thread(target=self._do, name="treadle-cache", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError:
+                self._thread = None
+                self._do()
+
+    def _do(self) -> None:
+        while self._work and not self._is_closed:
+            self._work.popleft()()
+
+    def _fault(self, cache: OutputCache, error: CacheError) -> None:
+        """Note a fault, each kind of a store once."""
+        self._note_once(f"{cache.name} {error.kind}", f"the {cache.name} cache {error}")
+
+    def _note_once(self, kind: str, text: str) -> None:
+        if kind not in self._told:
+            self._told.add(kind)
+            self._notes.append(text)
+
+    def notes(self) -> Iterator[str]:
+        """Yield what there is to say since the last call."""
+        while self._notes:
+            yield self._notes.popleft()
+
+    def stored(self) -> Iterator[StoredOutputs]:
+        """Yield what was stored since the last call."""
+        while self._stored:
+            yield self._stored.popleft()
+
+    def close(self, *, waits: bool = True) -> None:
+        """End the work in the background.
+
+        :param waits: whether what is left of it is done first
+        """
+        if not waits:
+            self._is_closed = True
+        if self._thread is not None:
+            self._thread.join(_WAIT)
+            if not self._thread.is_alive():
+                # it may have ended just before the last of it came
+                self._do()
+            self._is_closed = True
+        left = len(self._work)
+        for cache in self._caches:
+            with suppress(CacheError):
+                left += cache.close(_WAIT)
+        if left:
+            self._notes.append(
+                f"outputs of {left} {'action' if left == 1 else 'actions'} were not stored in the cache"
+            )
+        if self._folder:
+            remove_tree(self._folder)
+            with suppress(OSError):
+                os.rmdir(os.path.dirname(self._folder))
+
+
+def _size_of(value: str) -> int:
+    """Return the bytes of a file, of its value."""
+    words = value.split(" ")
+    return int(words[1]) if words[0] in ("file", "exec") else 0
+
+
+def origin(hit: Hit) -> str:
+    """Return in words where restored outputs came from."""
+    entry = hit.entry
+    place = "" if entry.host in ("", "treadle", os.uname().nodename) else f" on {entry.host}"
+    return f"the {hit.store} cache: made by run {entry.run[:8]}{place} in {_seconds(entry.duration)}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
