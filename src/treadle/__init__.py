@@ -7,6 +7,10 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .cache.base import CacheError as CacheError
+    from .cache.base import Digest as Digest
+    from .cache.base import OutputCache as OutputCache
+    from .cache.folder import FolderCache as FolderCache
     from .command.command import Command as Command
     from .command.command import Environment as Environment
     from .command.command import Limits as Limits
@@ -113,6 +117,8 @@ _HOMES = {
     "core.callbacks": ("NotifyEnd",),
     "core.codes": ("Codes",),
     "core.pool": ("Allocation", "Demand", "Node", "Pool"),
+    "cache.base": ("CacheError", "Digest", "OutputCache"),
+    "cache.folder": ("FolderCache",),
     "command.command": ("Command", "Environment", "Limits", "Retries", "Script", "Tool"),
     "command.depfile": ("Depfile",),
     "command.discovery": ("Discovery",),

@@ -38,6 +38,7 @@ TREADLE = {
         "Subscriber",
         "load_plan",
     ),
+    *("CacheError", "Digest", "FolderCache", "OutputCache"),
     *("Diffed", "Failed", "NotReady", "Skipped"),
     *("NotifyEnd", "DRAINING", "STOPPING", "KILLING"),
     *("Allocation", "Demand", "Node", "Pool", "pool_of_machine"),

@@ -22,7 +22,12 @@ NEVER, ALWAYS, WITHOUT_LOG = "never", "always", "without log"
 
 
 def said(cache: object) -> str | None:
-    """Return in one of these words what True, False or a map with `log` say of the cache; None for all else."""
+    """Return in one of these words what True, False or a map with `log` say of the cache; None for all else.
+
+    One of these words says itself.
+    """
+    if isinstance(cache, str):
+        return cache if cache in ("", NEVER, ALWAYS, WITHOUT_LOG) else None
     if cache is True or cache is False:
         return ALWAYS if cache else NEVER
     if (

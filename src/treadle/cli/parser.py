@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from treadle.cli.exit_codes import MASK
 from treadle.errors import UsageError, nearest, one_line
 from treadle.ledger.states import STATES
-from treadle.session.options import ONLY, Options
+from treadle.session.options import CACHES, ONLY, Options
 from treadle.ui.progress import OUTPUTS
 
 from .help_format import HelpFormatter
@@ -446,6 +446,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
         add("run", f"--{name}", text, type=_positive, metavar="N")
     add("run resume", "--output", _OUTPUT, choices=OUTPUTS)
     add("run", "--record", "record the run, also if nothing starts", action=flag)
+    add("run resume", "--cache", _CACHE, choices=CACHES)
     attr = {"action": "append", "type": _attribute, "metavar": "NAME=TEXT"}
     add("run resume", "--attr", "record the run with this attribute", **attr)
     add("runs", "--attr", "only with this attribute", **attr)
@@ -514,6 +515,7 @@ _WITH_LEDGER = "run resume runs show attempts diff stats gc"
 _LEDGER = "keep records in a PostgreSQL database too: postgresql://HOST/DATABASE"
 _ALL_ROOTS = "also of the other folders that share the ledger"
 _WITH_JSON = "list check why status report runs show attempts diff stats"
+_CACHE = "restore outputs from a cache in place of running, and store them there"
 _SINCE = "only actions that depend on what differs from this commit of git"
 _RUN_TIMEOUT = "end the run after TIME (90s, 2h); what cannot end by then does not start"
 _TIMEOUT = "time limit of an action: of NAME, else of those that are selected; none for none"

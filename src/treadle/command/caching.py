@@ -269,7 +269,7 @@ class Caching:
         remove_tree(hit.staged.folder)
 
     def finish(self, hit: Hit, inputs: ActionInputs) -> list[str]:
-        """Add to the result what an action with restored outputs reads; return the paths that are not as expected."""
+        """Add what an action with restored outputs reads to its result; return what is not as expected."""
         changed = []
         for path, value in hit.found.items():
             seen = self._fingerprinter.files.see_again(path)

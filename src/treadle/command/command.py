@@ -369,7 +369,7 @@ class Command:
         baseline: Mapping[str, str] | None = None,
         accept: Sequence[str] | Sequence[Sequence[str]] = (),
         artifacts: Mapping[str, str] | None = None,
-        cache: bool | Mapping[str, bool] | None = None,
+        cache: bool | str | Mapping[str, bool] | None = None,
         place: Place | None = None,
     ) -> None:
         if str in (type(steps), type(inputs), type(outputs), type(edits)):

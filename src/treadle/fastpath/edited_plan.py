@@ -213,7 +213,7 @@ class ChangedPart(Part):
             **links_of_discovered(walk, {uid: self.graph.vertex_data[uid] for uid in self.uids}),
         }
         facts.has_globs, facts.queues = watch.has_globs, dict(watch.queues)
-        facts.generates_plans, facts.pool = watch.generates_plans, watch.pool
+        facts.generates_plans, facts.pool, facts.cache = watch.generates_plans, watch.pool, watch.cache
         facts.nearby, facts.files = list(watch.nearby), plan.files(self.last)
         fresh = super().refreshed(walk)
         if fresh is None:

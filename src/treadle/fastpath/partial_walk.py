@@ -56,11 +56,12 @@ class Watch:
     :param queues: name -> tokens
     :param generates_plans: whether actions generate plans that are a part of this one
     :param pool: what the plan says of resources, see `Project.pool`
+    :param cache: what the plan says of its cache, see `Project.cache`
     :param nearby: the plans among which this one was found, relative to the root, see `Facts`
     """
 
     __slots__ = (
-        *("environ", "folders", "generates_plans", "has_globs", "links", "nearby", "plan"),
+        *("cache", "environ", "folders", "generates_plans", "has_globs", "links", "nearby", "plan"),
         *("pool", "queues", "root", "rows", "search", "system"),
     )
 
@@ -79,9 +80,11 @@ class Watch:
         queues: Mapping[str, int],
         generates_plans: bool,
         pool: str,
+        cache: str,
         nearby: Sequence[str] = (),
     ) -> None:
         self.pool = pool
+        self.cache = cache
         self.nearby = nearby
         self.rows = dict(rows)
         self.system = dict(system)
@@ -142,7 +145,8 @@ def columns_of(walk: CommandWalk, watch: Watch) -> Columns:
     links = {**watch.links, **links_of_discovered(walk, actions)}
     facts = probe.Facts(
         *(log, watch.plan, saved, environ, watch.folders, links),
-        *(watch.has_globs, watch.queues, watch.generates_plans, watch.pool, watch.nearby, last_of(walk)),
+        *(watch.has_globs, watch.queues, watch.generates_plans, watch.pool, watch.cache, watch.nearby),
+        last_of(walk),
         files_of(watch.root, actions, unneeded, walk.last),
     )
     made.facts = facts.texts()

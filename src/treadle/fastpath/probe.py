@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Stat = Callable[[bytes], os.stat_result]
     Stamps = tuple[memoryview[int], memoryview[int], memoryview[int]]
 
-FORMAT = b"treadle snapshot 22\n"
+FORMAT = b"treadle snapshot 23\n"
 FACTS, PATHS, KINDS, CTIMES, INODES, SIZES, ROW_ENDS, ROWS, BEFORE_ENDS, BEFORES, KEYS, ITEM_FILE = range(12)
 ITEM_ENDS, ITEM_SUMS, NUMBERS = 12, 13, 14
 PER_ITEM = 4
@@ -71,6 +71,7 @@ class Facts:
     :param queues: name -> tokens
     :param generates_plans: whether actions generate plans that are a part of this one
     :param pool: what the plan says of resources, see `Project.pool`
+    :param cache: what the plan says of its cache, see `Project.cache`
     :param nearby: the nearest plan and those above it that may include it, relative to the root, if one of them was
         taken; [] if the call named the plan
     :param last: what its writer keeps of the actions at the end, as texts
@@ -80,6 +81,7 @@ class Facts:
 
     __slots__ = (
         *(
+            "cache",
             "environ",
             "files",
             "folders",
@@ -108,6 +110,7 @@ class Facts:
         queues: Mapping[str, int],
         generates_plans: bool,
         pool: str,
+        cache: str,
         nearby: Sequence[str] = (),
         last: Sequence[str] = (),
         files: Sequence[str] = (),
@@ -115,6 +118,7 @@ class Facts:
         self.files = list(files)
         self.last = list(last)
         self.pool = pool
+        self.cache = cache
         self.log = log
         self.plan = plan
         self.saved = saved
@@ -139,6 +143,7 @@ class Facts:
             "y" if self.has_globs else "",
             "y" if self.generates_plans else "",
             self.pool,
+            self.cache,
         ]
         texts += [str(len(self.folders)), *self.folders, str(len(self.environ))]
         for name, value in self.environ.items():
@@ -157,9 +162,9 @@ def facts_from(texts: Sequence[str]) -> Facts | None:
     """Return the facts that `Facts.texts` has made texts of; None if another version of Treadle did."""
     if texts[0] != __version__:
         return None
-    store_id, length, read, plan, saved, has_globs, generates_plans, pool, count = texts[1:10]
-    at = 10 + int(count)
-    folders = texts[10:at]
+    store_id, length, read, plan, saved, has_globs, generates_plans, pool, cache, count = texts[1:11]
+    at = 11 + int(count)
+    folders = texts[11:at]
     names = texts[at + 1 : at + 1 + 2 * int(texts[at])]
     environ = {n: v[1:] if v else None for n, v in zip(names[::2], names[1::2], strict=True)}
     at += 1 + len(names)
@@ -173,7 +178,7 @@ def facts_from(texts: Sequence[str]) -> Facts | None:
     files, at = texts[at + 1 : end], end
     queues = dict(zip(texts[at::2], map(int, texts[at + 1 :: 2]), strict=True))
     log = (store_id, int(length), int(read))
-    are = bool(has_globs), queues, bool(generates_plans), pool, nearby, at_end, files
+    are = bool(has_globs), queues, bool(generates_plans), pool, cache, nearby, at_end, files
     return Facts(log, plan, float(saved), environ, folders, links, *are)
 
 

@@ -215,7 +215,8 @@ def texts_of(command: Command) -> list[str]:
     texts += ("y" if command.always else "", "y" if command.keep else "", "y" if command.console else "")
     texts.append(command.output)
     rare = (command.once, command.edits, env.secret, command.elements, command.exclude, command.guards)
-    is_rare = command.accept or command.artifacts or _has_presence(command) or _has_meaning(command)
+    said = command.accept or command.artifacts or command.cache
+    is_rare = said or _has_presence(command) or _has_meaning(command)
     texts.append("y" if any(rare) or is_rare else "")
     if texts[-1]:
         texts += ("y" if command.once else "", str(len(command.edits)), *command.edits)
@@ -230,7 +231,7 @@ def texts_of(command: Command) -> list[str]:
         texts += (command.workdir, *_pairs(command.baseline), str(len(command.accept)))
         for argv in command.accept:
             texts += (str(len(argv)), *argv)
-        texts += _pairs(command.artifacts)
+        texts += (*_pairs(command.artifacts), command.cache)
     texts.append(command.label)
     return texts
 
@@ -288,6 +289,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
     expect: Expect | None = None
     workdir, baseline, accept = "", dict[str, str](), list[list[str]]()
     artifacts: dict[str, str] = {}
+    cache = ""
     if read.text():
         once, edits, secret, elements = bool(read.text()), read.list(), read.list(), read.pairs()
         if read.text():
@@ -296,7 +298,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
         presence, installed = read.list(), read.list()
         codes, expect, workdir = read.codes(), read.expect(), read.text()
         baseline, accept = read.pairs(), [read.list() for _ in range(int(read.text()))]
-        artifacts = read.pairs()
+        artifacts, cache = read.pairs(), read.text()
     if not variables_set.keys().isdisjoint(secret):
         raise ValueError("a secret value is kept nowhere")
     env = Environment(variables_set, track, passed, secret)
@@ -330,6 +332,7 @@ def command_from(texts: Sequence[str], place: Sequence[str] = ()) -> Command:
         baseline=baseline,
         accept=accept,
         artifacts=artifacts,
+        cache=cache or None,
         place=Place(place[0], int(place[1]), int(place[2]), place[3]) if place else None,
     )
 

@@ -135,6 +135,8 @@ class Project:
     :param unclear: uids of default actions that are disabled as long as there are `unread` plans
     :param pool: what it says of resources: how many actions may run at the same time, a blank, and JSON with
         `resources` (type -> an amount or names) and `slots` (type -> number); "" where it says nothing
+    :param cache: what it says of the cache for outputs, as JSON with `size` (bytes), `folder` (`user` or `project`)
+        and `system` (folders); "" where it has none
     :param included: prefix of names (`docs:`) -> the file of an included plan, and the folder that its paths are
         relative to, itself relative to the root
     :param matching: returns the uids of actions whose globs match one of some paths, whether these exist or not,
@@ -162,6 +164,7 @@ class Project:
     included: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     matching: Callable[[Sequence[str]], tuple[set[str], set[str]]] | None = field(default=None, repr=False)
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    cache: str = ""
 
     @classmethod
     def of(

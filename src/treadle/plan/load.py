@@ -135,7 +135,19 @@ class _Loader:
     """
 
     __slots__ = (
-        *("common", "disk", "files", "instances", "pool", "problems", "queues", "source", "top", "validator"),
+        *(
+            "cache",
+            "common",
+            "disk",
+            "files",
+            "instances",
+            "pool",
+            "problems",
+            "queues",
+            "source",
+            "top",
+            "validator",
+        ),
     )
 
     def __init__(self, files: Sequence[PlanFile]) -> None:
@@ -148,12 +160,17 @@ class _Loader:
         self.problems = self.validator.problems
         self.queues: dict[str, int] = {}
         self.pool = ""
+        self.cache = ""
         self.instances: Sequence[Instance] = ()
 
     def read_actions(self, first: int) -> None:
         """Read the actions of all files from the given one on."""
         self.queues = join_queues(self.files)
         self.pool = join_pools((file.validator, file.entries) for file in self.files)
+        if any("cache" in file.entries for file in self.files):
+            from .read.cache import join_caches
+
+            self.cache = join_caches((file.validator, file.entries) for file in self.files)
         for file in self.files[first:]:
             file.read_actions(self.queues)
         self.problems.check()
@@ -223,6 +240,7 @@ class _Loader:
             groups.unclear_default(top, names, instances),
             self.pool,
             self._included(),
+            cache=self.cache,
         )
 
     def outline(

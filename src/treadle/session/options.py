@@ -41,6 +41,7 @@ class Options:
     :param attributes: name -> text, which the record of the run has
     :param ledger: the address of a PostgreSQL database that the record is kept in too, `postgresql://HOST/DATABASE`;
         "" for what TREADLE_LEDGER says
+    :param cache: whether a cache for outputs is used: `off` or `local`; "" for what TREADLE_CACHE or the plan say
     :param yes: whether actions that have to be confirmed start without a question
     """
 
@@ -105,7 +106,9 @@ class Options:
         record: bool = False,
         attributes: Mapping[str, str] | None = None,
         ledger: str = "",
+        cache: str = "",
     ) -> None:
+        self.cache = cache
         self.command = ""
         self.argv: list[str] = []
         """The words of the command line; none in a program."""
@@ -251,6 +254,8 @@ def _are_seconds(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 
+CACHES = ("off", "local")
+"""What `cache` may be."""
 ONLY = ("failed", "not-passed", "not-run", "changed", "all")
 """What `only` may be."""
 _REPEATS = ("repeat_until_pass", "repeat_after_timeout", "repeat_until_fail")
@@ -281,6 +286,7 @@ _KINDS = (
         "names with seconds: {'fit': 300, 'plot': math.inf}",
     ),
     ("timeout_times", _are_seconds, "a number above 0"),
+    ("cache", lambda value: value in ("", *CACHES), f"one of {', '.join(CACHES)}"),
     ("record", lambda value: isinstance(value, bool), "True or False"),
     (
         "attributes",

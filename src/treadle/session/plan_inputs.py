@@ -117,6 +117,7 @@ class PlanInputs:
             queues=plan.queues,
             generates_plans=bool(plan.plan_producers),
             pool=plan.pool,
+            cache=plan.cache,
             # a call of which the words name a plan looks for none
             nearby=[os.path.relpath(path, plan.root) for path in self.call.nearby if not self.found.call.file],
         )

@@ -113,7 +113,7 @@ def _run_part(call: Call, found: FastStart, probed: ProbeResult) -> RunReport | 
     if not call.options.quiet:
         call.note_member(found.member_note)
     facts = probed.facts
-    return _walk_part(call, found, part, facts.queues, facts.pool, {})
+    return _walk_part(call, found, part, facts.queues, facts.pool, facts.cache, {})
 
 
 def _run_changed(
@@ -130,7 +130,7 @@ def _run_changed(
     part.last = plan.last()
     if _needs_whole_plan(part):
         return None
-    return _walk_part(call, found, part, plan.queues, plan.pool, plan.left_out)
+    return _walk_part(call, found, part, plan.queues, plan.pool, plan.cache, plan.left_out)
 
 
 def _needs_whole_plan(part: Part) -> bool:
@@ -140,7 +140,13 @@ def _needs_whole_plan(part: Part) -> bool:
 
 
 def _walk_part(
-    call: Call, found: FastStart, part: Part, queues: Mapping[str, int], pool: str, disabled: Mapping[str, str]
+    call: Call,
+    found: FastStart,
+    part: Part,
+    queues: Mapping[str, int],
+    pool: str,
+    cache: str,
+    disabled: Mapping[str, str],
 ) -> RunReport | None:
     """Walk a part, and update the snapshot; None if another run has changed the log since the look."""
     options = call.options
@@ -159,7 +165,7 @@ def _walk_part(
         **limit_settings(call),
         **resource_settings(options, pool),
     )
-    walk = PlanWalk(call, part.graph, found.root, settings, rest=part.rest(), last=part.last)
+    walk = PlanWalk(call, part.graph, found.root, settings, rest=part.rest(), last=part.last, cache=cache)
     try:
         ended = walk.run()
     except OutdatedError:

@@ -9,11 +9,15 @@ from treadle.errors import TreadleError
 from treadle.events.bus import PlanRead
 from treadle.scheduling.scheduler import DRAINING
 
+CACHE = "TREADLE_CACHE"
+"""The variable that says whether a cache is used."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from typing import Any
 
+    from treadle.cache.base import OutputCache
     from treadle.command.command import Command
     from treadle.command.walk import Rest
     from treadle.core.callbacks import NotifyEnd
@@ -41,6 +45,7 @@ class PlanWalk(CommandWalk):
     :param starts: uid -> how predecessors of it have ended in an earlier walk, where that decides whether it runs
     :param is_due: whether these take place whatever this walk does
     :param ended: uid -> how it ended, of what earlier walks of the same run have walked
+    :param cache: what the plan says of its cache, see `Project.cache`, if it was not loaded
     """
 
     def __init__(
@@ -57,8 +62,10 @@ class PlanWalk(CommandWalk):
         is_due: bool = False,
         starts: Mapping[str, Sequence[Start]] | None = None,
         ended: Mapping[str, Outcome] | None = None,
+        cache: str = "",
     ) -> None:
-        super().__init__(actions, root, settings, rest=rest, last=last)
+        caches = caches_of(call, cache if plan is None else plan.cache, root)
+        super().__init__(actions, root, settings, rest=rest, last=last, caches=caches)
         self.is_due = is_due
         self._starts = starts or {}
         self._ended = ended or {}
@@ -180,6 +187,22 @@ class PlanWalk(CommandWalk):
             self._is_draining = True
             self.bus.publish("draining")
         super()._round()
+
+
+def caches_of(call: Call, said: str, root: str) -> Callable[[], Sequence[OutputCache]] | tuple[()]:
+    """Return what opens the caches of a walk; an empty tuple if it has none.
+
+    The option wins, then the environment, then the plan.
+
+    :param said: what the plan says, see `Project.cache`
+    """
+    mode = call.options.cache or inherited().get(CACHE, "")
+    if mode == "off" or not (mode or said):
+        return ()
+    from .caches import check_mode, open_caches
+
+    check_mode(mode)
+    return lambda: open_caches(said, root, inherited(), lambda text: call.bus.publish("note", text))
 
 
 def resource_settings(options: Options, plan: str) -> dict[str, Any]:

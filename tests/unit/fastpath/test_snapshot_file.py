@@ -246,7 +246,19 @@ def contents(thing: object) -> object:
 @pytest.mark.parametrize(
     "facts",
     [
-        Facts(("id", 3, 2), "plan", 0.5, {}, [], {}, has_globs=False, queues={}, generates_plans=False, pool=""),
+        Facts(
+            ("id", 3, 2),
+            "plan",
+            0.5,
+            {},
+            [],
+            {},
+            has_globs=False,
+            queues={},
+            generates_plans=False,
+            pool="",
+            cache="",
+        ),
         Facts(
             ("id", 3, 2),
             "a/plan",
@@ -258,6 +270,7 @@ def contents(thing: object) -> object:
             queues={"net": 2, "db": 1},
             generates_plans=True,
             pool='2 {"resources": {"tapes": 3}}',
+            cache='{"size": 5}',
         ),
     ],
 )

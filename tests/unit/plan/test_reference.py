@@ -113,6 +113,12 @@ def surrounded(table: str, key: Key) -> str:
         return f"{head}{hello}  a: {{run: x, needs: {{{key.example}{'' if key.name == 'action' else ', action: hello'}}}}}\n"
     if table in ("codes", "expect", "workdir"):
         return f"{head}{hello}  a: {{run: x, {table}: {{{key.example}}}}}\n"
+    if table == "cache":
+        return f"{head}cache: {{{key.example}{'' if key.name == 'local' else ', local: true'}}}\n{hello}"
+    if table == "store":
+        return f"{head}cache: {{local: {{{key.example}}}}}\n{hello}"
+    if table == "cached":
+        return f"{head}{hello}  a: {{run: x, out: o, cache: {{{key.example}}}}}\n"
     if table == "pool":
         return f"{head}pool: {{gpus: {{{key.example}{'' if key.name == 'ids' else ', ids: [0, 1]'}}}}}\n{hello}"
     if not key.example.startswith(("run:", "argv:", "sh:")):

@@ -37,6 +37,7 @@ _KEYS = frozenset(
         *("confirm", "dotenv", "require", "secret", "uses"),
         *("env", "track", "pass", "tools", "shell", "queue", "tokens"),
         *("priority", "timeout", "retries", "console", "codes", "expect", "workdir", "baseline", "artifacts"),
+        "cache",
         *("resources", "limit", "mutex", "exclusive"),
     )
 )
@@ -101,6 +102,10 @@ class SettingsReader:
         if "artifacts" in entries:
             with problems.collecting():
                 settings = replace(settings, artifacts=self._artifacts(entries["artifacts"]))
+        if "cache" in entries:
+            from .cache import read_cached
+
+            settings = replace(settings, cache=read_cached(self.validator, entries["cache"]))
         if "mutex" in entries:
             with problems.collecting():
                 names = self.validator.texts(entries["mutex"], "a name in mutex")

@@ -113,6 +113,7 @@ class Settings:
     :param baseline: outputs, each with the file of what it should hold
     :param accept: commands that accept a difference
     :param artifacts: patterns of files, each with after which end they are moved
+    :param cache: what it says of the cache, as a Command takes it
     """
 
     env: Mapping[str, Template] = field(default_factory=dict)
@@ -136,6 +137,7 @@ class Settings:
     baseline: Sequence[tuple[Template, Template]] = ()
     accept: Sequence[list[argv_split.Word]] = ()
     artifacts: Sequence[tuple[Template, str]] = ()
+    cache: bool | Mapping[str, bool] | None = None
 
 
 _SETTINGS = Settings()

@@ -100,6 +100,7 @@ class CommandBuilder:
             baseline=deps.baseline,
             accept=[argv_split.fill(step, scope) for step in spec.settings.accept],
             artifacts=self._artifacts(instance) if spec.settings.artifacts else None,
+            cache=spec.settings.cache,
             place=self.source.place(spec.key.start),
         )
 

@@ -38,6 +38,7 @@ _REQUIRED = {
     "retries": "max",
     "expect": "failure",
     "workdir": "fresh",
+    "cache": "local",
 }
 """Table -> its required key."""
 _DURATION = rf"(?:{keys.DURATION.pattern})"
@@ -247,6 +248,10 @@ _KNOWN: dict[str, Schema] = {
         "additionalProperties": {"enum": ["always", "success", "failure", "never"]},
     },
     keys.WORKDIR.says: {"anyOf": [{"const": "fresh"}, _ref("workdir")]},
+    keys.CACHE.says: {"anyOf": [{"const": "local"}, _ref("cache")]},
+    keys.STORE.says: {"anyOf": [{"const": True}, _ref("store")]},
+    keys.STORE_FOLDER.says: {"enum": ["user", "project"]},
+    keys.CACHED.says: {"anyOf": [{"type": "boolean"}, _ref("cached")]},
     keys.PLACEMENT.says: {"enum": ["link", "copy"]},
     keys.INCLUDES.says: {"type": "array", "items": {"anyOf": [_TEXT, _ref("include")]}},
     keys.GIVEN.says: {"type": "object", "additionalProperties": _ref("nested")},

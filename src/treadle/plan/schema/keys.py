@@ -181,6 +181,10 @@ CODES = Kind("a map of meanings to exit codes", (Table,))
 ARTIFACTS = Kind("a map of patterns of files to always, success, failure or never", (Table,))
 WORKDIR = Kind("fresh, or a map with fresh", (Scalar, Table), _one_of("fresh"))
 PLACEMENT = Kind("link or copy", (Scalar,), _one_of("link", "copy"))
+CACHE = Kind("local, or a map with local, system", (Scalar, Table), _one_of("local"))
+STORE = Kind("true, or a map with size, folder", (Scalar, Table), _exactly("true"))
+STORE_FOLDER = Kind("user or project", (Scalar,), _one_of("user", "project"))
+CACHED = Kind("true, false, or a map with log", (Scalar, Table), _check_bool)
 EXPECT = Kind("failure, diff, or a map with failure", (Scalar, Table), _one_of(*EXPECTED))
 
 
@@ -206,6 +210,9 @@ PLAN_KEYS = _table(
         "queue `default` always exists; `-j` sets its size.", "only default", "queues: {net: 2}"),
     POOL,
     MAX_RUNNING,
+    Key("cache", CACHE, "Where outputs are restored from in place of running an action, and stored: `local` for a "
+        "folder of the user. See [the page of the cache](cache.md). `--cache` and TREADLE_CACHE override it.",
+        "no cache", "cache: local"),
     Key("shell", LIST, "The shell that runs each `sh`: the program and its options. The script is the next "
         "argument.", "[bash, -euo, pipefail, -c]", "shell: [sh, -euc]"),
     Key("defaults", MAP, "Settings of every action. A key set on an action overrides its default.", "none",
@@ -352,6 +359,24 @@ POOL_KEYS = _table(
     Key("slots", COUNT, "How many actions may share one instance.", "1", "slots: 2"),
 )  # fmt: skip
 
+CACHE_KEYS = _table(
+    Key("local", STORE, "A folder on this machine. Required.", "", "local: {size: 20GB}"),
+    Key("system", TEXTS, "Further folders outside of the root in which discovered inputs may be: absolute, with a "
+        "`/` at the end. They count by their content.", "/usr/, /opt/, /nix/store/", "system: [/sdk/]"),
+)  # fmt: skip
+
+STORE_KEYS = _table(
+    Key("size", TEXT, "How many bytes it may have; above that what was used longest ago is removed.", "5GiB",
+        "size: 20GB"),
+    Key("folder", STORE_FOLDER, "Its folder: one for all projects of the `user`, or `.treadle/cache` of this "
+        "`project`.", "user", "folder: project"),
+)  # fmt: skip
+
+CACHED_KEYS = _table(
+    Key("log", BOOL, "Whether what it prints is stored too, and shown again.", "true, without `pass`",
+        "log: false"),
+)  # fmt: skip
+
 _SHARED = (
     Key("env", MAP, "Variables to set. They are fingerprinted.", "none", "env: {LC_ALL: C}"),
     Key("track", TEXTS, "Variables to pass from the environment. They are fingerprinted.", "none",
@@ -376,6 +401,9 @@ _SHARED = (
         "named on the command line, else `quiet`", "output: stream"),
     Key("retries", RETRIES_KIND, "How often it is retried after a failure.", "0",
         "retries: {max: 2, on: [timeout, exit 75], backoff: 5s}"),
+    Key("cache", CACHED, "Whether its outputs are restored from the cache and stored there. `true` stores them "
+        "even if that does not pay. A map has `log: false`: what it prints is not stored. Not fingerprinted. See "
+        "[the page of the cache](cache.md).", "as far as the plan has a `cache` and it pays", "cache: false"),
     Key("codes", CODES, "What its exit codes mean. All that are not named are failures. It is fingerprinted.",
         "0 is a success", "codes: {success: [0, 2], skipped: 80}"),
 )  # fmt: skip
@@ -477,5 +505,8 @@ TABLES: dict[str, Mapping[str, Key]] = {
     "expect": EXPECT_KEYS,
     "workdir": WORKDIR_KEYS,
     "pool": POOL_KEYS,
+    "cache": CACHE_KEYS,
+    "store": STORE_KEYS,
+    "cached": CACHED_KEYS,
 }
 """Every table of keys, by the kind of map that it is for."""

@@ -1,0 +1,390 @@
+"""`cache: local`: outputs of a former state come back, by the real command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from project import Project
+
+PLAN = """
+treadle: 1
+cache: local
+defaults: {cache: true}
+actions:
+  file: {sh: 'echo file >> $LOG; echo said; cp ${in} ${out}', in: in, out: out/file, pass: [LOG], cache: true}
+  tree: {sh: 'echo tree >> $LOG; mkdir -p ${out}/x/empty; cat ${in} > ${out}/x/y; ln -s x/y ${out}/l; chmod +x ${out}/x/y',
+    in: out/file, out: tree/, pass: [LOG]}
+  found: {sh: 'echo found >> $LOG; cat in hdr > ${out}; echo "${out}: hdr in" > ${depfile}', in: in, out: out/found,
+    depfile: out/found.d, pass: [LOG]}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    project = Project(tmp_path / "project")
+    project.environ["TREADLE_CACHE_DIR"] = str(tmp_path / "store")
+    project.environ.pop("TREADLE_CACHE", None)
+    project.write("plan", PLAN)
+    project.write("in", "1\n")
+    project.write("hdr", "h\n")
+    return project
+
+
+def outputs(project: Project) -> dict[str, str]:
+    """Return path -> what is there, of all but the state and the inputs."""
+    found = {}
+    for path in sorted(project.folder.rglob("*")):
+        name = path.relative_to(project.folder).as_posix()
+        if name.startswith((".treadle", "treadle.yaml", "out/found.d")) or name in ("in", "hdr"):
+            continue
+        if path.is_symlink():
+            found[name] = f"-> {path.readlink()}"
+        elif path.is_file():
+            found[name] = f"{path.stat().st_mode & 0o777:o} {path.read_text()}"
+        else:
+            found[name] = "folder"
+    return found
+
+
+def forget_all(project: Project) -> None:
+    """Remove the state and all outputs."""
+    for name in (".treadle", "out", "tree"):
+        shutil.rmtree(project.folder / name)
+
+
+def entries(project: Project) -> int:
+    """Return how many entries and path sets are stored."""
+    return len(list(Path(project.environ["TREADLE_CACHE_DIR"]).glob("ac/*/*")))
+
+
+def test_on_the_old_branch_the_old_outputs_come_back(project: Project) -> None:
+    """C6, R5, D1: files, folders with links and empty folders, modes, and what a depfile has named."""
+    assert project.run() == ["file", "found", "tree"]
+    before = outputs(project)
+    project.write("in", "2\n")
+    assert project.run() == ["file", "found", "tree"]
+    project.write("in", "1\n")
+    assert project.run() == []
+    assert outputs(project) == before
+    assert project.treadle("status").code == 0
+    project.write("in", "2\n")
+    assert project.run() == []
+
+
+def test_what_was_restored_says_where_it_came_from(project: Project) -> None:
+    """F3."""
+    project.run()
+    forget_all(project)
+    assert project.run() == []
+    said = project.treadle("why", "file").out
+    assert "restored from the local cache: made by run " in said
+    # a folder that is moved away with its state brings no other outputs
+    assert project.run() == []
+
+
+def test_a_clone_gets_what_another_one_has_made(project: Project, tmp_path: Path) -> None:
+    """L1: one folder for all projects of a user."""
+    project.run()
+    other = Project(tmp_path / "clone with another length")
+    other.environ = {**project.environ, "LOG": str(other.log)}
+    for name in ("plan", "in", "hdr"):
+        other.write(name, project.read("treadle.yaml" if name == "plan" else name))
+    assert other.run() == []
+    assert outputs(other) == outputs(project)
+    assert os.stat(other.folder / "out/file").st_ino != os.stat(project.folder / "out/file").st_ino
+
+
+def test_a_discovered_input_that_differs_is_a_miss_and_one_that_is_as_before_a_hit(project: Project) -> None:
+    """D1, D7."""
+    project.run()
+    project.write("hdr", "other\n")
+    assert project.run() == ["found"]
+    project.write("hdr", "h\n")
+    assert project.run() == []
+    assert project.read("out/found") == "1\nh\n"
+    # its record has what it reads, so that the next change is seen
+    project.write("hdr", "third\n")
+    assert project.run() == ["found"]
+    assert project.read("out/found") == "1\nthird\n"
+
+
+def test_a_run_with_force_restores_nothing_and_stores(project: Project) -> None:
+    """C6."""
+    assert project.run("--force") == ["file", "found", "tree"]
+    assert entries(project) == 4
+    assert project.run("--force") == ["file", "found", "tree"]
+
+
+@pytest.mark.parametrize(
+    ("said", "arguments", "environ", "is_used"),
+    [
+        ("", (), {}, False),
+        ("cache: local\n", (), {}, True),
+        ("cache: {local: true}\n", (), {}, True),
+        ("", ("--cache=local",), {}, True),
+        ("", (), {"TREADLE_CACHE": "local"}, True),
+        ("cache: local\n", ("--cache=off",), {}, False),
+        ("cache: local\n", (), {"TREADLE_CACHE": "off"}, False),
+        ("", ("--cache=local",), {"TREADLE_CACHE": "off"}, True),
+        ("cache: local\n", ("--cache=off",), {"TREADLE_CACHE": "local"}, False),
+    ],
+)
+def test_the_option_wins_then_the_environment_then_the_plan(
+    project: Project, said: str, arguments: tuple[str, ...], environ: dict[str, str], is_used: bool
+) -> None:
+    """C5, F1."""
+    project.write("plan", PLAN.replace("cache: local\n", said))
+    project.environ.update(environ)
+    project.run(*arguments)
+    assert (entries(project) > 0) == is_used
+    project.write("in", "2\n")
+    project.run(*arguments)
+    project.write("in", "1\n")
+    assert project.run(*arguments) == ([] if is_used else ["file", "found", "tree"])
+
+
+def test_what_the_environment_says_wrong_is_an_error(project: Project) -> None:
+    """F1."""
+    done = project.treadle("run", TREADLE_CACHE="yes")
+    assert done.code == 2
+    assert "TREADLE_CACHE is 'yes': expected one of off, local" in done.err
+
+
+NOT_CACHED = {
+    "cache: false": "in: in, out: o, cache: false",
+    "always": "in: in, out: o, always: true",
+    "keep": "in: in, out: o, keep: true",
+    "a secret": "in: in, out: o, env: {X: '1'}, secret: [X]",
+    "presence": "in: in, out: {path: d/, check: presence}",
+}
+
+
+@pytest.mark.parametrize("name", NOT_CACHED)
+def test_what_is_never_cached_runs(project: Project, name: str) -> None:
+    """C1."""
+    keys = NOT_CACHED[name]
+    if "cache:" not in keys:
+        keys += ", cache: true"
+    script = "echo a >> $LOG; if [ -d ${out} ]; then touch ${out}/x; else cp in ${out}; fi"
+    project.write("plan", f"treadle: 1\ncache: local\nactions:\n  a: {{sh: '{script}', {keys}, pass: [LOG]}}\n")
+    assert project.run() == ["a"]
+    for text in ("2\n", "1\n"):
+        project.write("in", text)
+        assert project.run() == ["a"]
+    assert entries(project) == 0
+
+
+def test_a_failure_is_not_stored(project: Project) -> None:
+    """C2."""
+    project.write("plan", PLAN.replace("echo said;", "exit 3;"))
+    project.run(code=1)
+    assert entries(project) == 0 or project.starts().count("found") == 1
+    project.write("in", "2\n")
+    project.run(code=1)
+    project.write("in", "1\n")
+    assert "file" in project.run(code=1)
+
+
+def test_a_success_whose_inputs_moved_is_not_stored(project: Project) -> None:
+    """C2."""
+    plan = "treadle: 1\ncache: local\nactions:\n  a: {sh: 'cp in ${out}; echo more >> in', in: in, out: o, cache: true}\n"
+    project.write("plan", plan)
+    assert "is not recorded" in project.treadle("run").text
+    assert entries(project) == 0
+
+
+def test_a_folder_that_was_not_empty_is_not_stored(project: Project) -> None:
+    """C3."""
+    plan = "treadle: 1\ncache: local\nactions:\n  a: {sh: 'echo a >> $LOG; cp in ${out}/x; ls ${out} > ${out}/list', in: in, out: d/, cache: true, pass: [LOG]}\n"
+    project.write("plan", plan)
+    project.write("d/mine", "of the user")
+    assert project.run() == ["a"]
+    assert entries(project) == 0
+    (project.folder / "d/mine").unlink()
+    project.write("in", "2\n")
+    assert project.run() == ["a"]
+    assert entries(project) == 1
+
+
+def test_a_folder_with_files_of_the_user_is_not_restored_into(project: Project) -> None:
+    """C3: what an action finds in its folder may count for what it makes."""
+    plan = "treadle: 1\ncache: local\nactions:\n  a: {sh: 'echo a >> $LOG; cp in ${out}/x; ls ${out} > ${out}/list', in: in, out: d/, cache: true, pass: [LOG]}\n"
+    project.write("plan", plan)
+    project.run()
+    project.write("in", "2\n")
+    project.run()
+    project.write("in", "1\n")
+    project.write("d/mine", "of the user")
+    assert project.run() == ["a"]
+    assert project.read("d/mine") == "of the user"
+    assert project.read("d/list").split() == ["list", "mine", "x"]
+
+
+def test_storing_has_to_pay_unless_the_action_says_otherwise(project: Project) -> None:
+    """C4: a copy of many bytes costs more than to make them."""
+    plan = "treadle: 1\ncache: local\nactions:\n  a: {run: truncate -s 200M o, in: in, out: o}\n"
+    project.write("plan", plan)
+    project.run()
+    assert entries(project) == 0
+    project.write("plan", plan.replace("200M", "1M").replace("out: o", "out: o, cache: true"))
+    project.run()
+    assert entries(project) == 1
+
+
+def test_one_more_output_is_another_entry(project: Project) -> None:
+    """K2: the plan declares one more output of the same command."""
+    plan = "treadle: 1\ncache: local\nactions:\n  a: {sh: 'echo a >> $LOG; touch o p', in: in, out: [o], cache: true, pass: [LOG]}\n"
+    project.write("plan", plan)
+    project.run()
+    shutil.rmtree(project.folder / ".treadle")
+    (project.folder / "o").unlink()
+    (project.folder / "p").unlink()
+    project.write("plan", plan.replace("[o]", "[o, p]"))
+    assert project.run() == ["a"]
+    assert (project.folder / "p").exists()
+
+
+def test_another_program_of_the_same_name_is_another_entry(project: Project, tmp_path: Path) -> None:
+    """K3: by content, never by path."""
+    project.write(
+        "plan", "treadle: 1\ncache: local\nactions:\n  a: {run: 'tool in o', in: in, out: o, cache: true}\n"
+    )
+    for folder, text in (
+        ("one", "#!/bin/sh\ncat $1 > $2\n"),
+        ("two", "#!/bin/sh\ncat $1 $1 > $2\n"),
+        ("three", "#!/bin/sh\ncat $1 > $2\n"),
+    ):
+        path = tmp_path / folder / "tool"
+        path.parent.mkdir()
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def made(folder: str) -> str:
+        shutil.rmtree(project.folder / ".treadle", ignore_errors=True)
+        said = project.treadle("run", "-v", PATH=f"{tmp_path / folder}:{os.environ['PATH']}").text
+        return f"{'restored' if 'restored' in said else 'ran'} {project.read('o')}"
+
+    assert made("one") == "ran 1\n"
+    assert made("two") == "ran 1\n1\n"
+    assert made("three") == "restored 1\n"
+
+
+def test_another_locale_is_another_entry_and_another_home_is_not(project: Project) -> None:
+    """K4."""
+    project.environ["XDG_STATE_HOME"] = str(project.folder.parent / "state")
+    project.run(LC_ALL="C", HOME="/nowhere", USER="x")
+    forget_all(project)
+    assert project.run(LC_ALL="C", HOME="/elsewhere", USER="y", TERM="dumb") == []
+    forget_all(project)
+    assert project.run(LC_ALL="C.UTF-8") == ["file", "found", "tree"]
+    forget_all(project)
+    assert project.run(LC_ALL="C", TZ="UTC") == ["file", "found", "tree"]
+
+
+def test_an_output_with_the_path_of_the_folder_is_restored_there_only(project: Project, tmp_path: Path) -> None:
+    """K6: and one line says which output, and the usual cure."""
+    plan = "treadle: 1\ncache: local\nactions:\n  a: {sh: 'echo a >> $LOG; (cat in; pwd) > ${out}', in: in, out: o, cache: true, pass: [LOG]}\n"
+    project.write("plan", plan)
+    done = project.treadle("run")
+    assert "o holds the path of this folder" in done.text
+    assert "-ffile-prefix-map" in done.text
+    project.write("in", "2\n")
+    project.run()
+    project.write("in", "1\n")
+    assert project.run() == []
+    other = Project(tmp_path / "other")
+    other.environ = {**project.environ, "LOG": str(other.log)}
+    other.write("plan", plan)
+    other.write("in", "1\n")
+    assert other.run() == ["a"]
+    assert str(other.folder) in other.read("o")
+
+
+def test_the_log_comes_back_byte_for_byte(project: Project) -> None:
+    """R7: not where the action sees a variable that does not count, or says so."""
+    plan = "treadle: 1\ncache: local\nactions:\n  a: {sh: 'printf \"x\\\\377\\\\0y\"; cp in ${out}', in: in, out: o, cache: true}\n"
+    project.write("plan", plan)
+    for text in ("1\n", "2\n", "1\n"):
+        project.write("in", text)
+        project.treadle("run")
+    log = project.folder / ".treadle/logs/a.log"
+    assert log.read_bytes() == b"x\xff\0y"
+    assert "restored from" in project.treadle("why", "a").out
+    project.write("plan", plan.replace("cache: true", "cache: {log: false}").replace("sh: '", "sh: 'sleep 0.05; "))
+    for text in ("1\n", "2\n", "1\n"):
+        project.write("in", text)
+        project.treadle("run")
+    assert "restored from" in project.treadle("why", "a").out
+    assert log.read_bytes() == b""
+
+
+def test_a_fast_start_with_one_edit_restores_too(project: Project) -> None:
+    """C6: the plan is not loaded, and what it says of the cache is known."""
+    project.run()
+    project.run()
+    project.write("in", "2\n")
+    project.run()
+    project.run()
+    project.write("in", "1\n")
+    assert project.run() == []
+    assert project.treadle("run").out.startswith("nothing to do")
+
+
+def test_a_store_of_the_project_that_a_checkout_brings_is_not_used(project: Project, tmp_path: Path) -> None:
+    """L1, T5: it has a mark outside of the project, as records have."""
+    project.environ.pop("TREADLE_CACHE_DIR")
+    plan = PLAN.replace("cache: local", "cache: {local: {folder: project}}")
+    project.write("plan", plan)
+    project.run()
+    assert (project.folder / ".treadle/cache/ac").is_dir()
+    project.write("in", "2\n")
+    project.run()
+    project.write("in", "1\n")
+    assert project.run() == []
+    shutil.copytree(project.folder, tmp_path / "checkout", symlinks=True)
+    other = Project(tmp_path / "checkout")
+    other.environ = {**project.environ, "LOG": str(other.log), "XDG_STATE_HOME": str(tmp_path / "of another user")}
+    other.write("in", "2\n")
+    shutil.rmtree(other.folder / "tree")
+    assert other.run() == ["file", "found", "tree"]
+    assert (
+        "the cache .treadle/cache is not used: your Treadle has not made it" in other.treadle("run", "--force").text
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cache: shared", "cache must be one of local"),
+        ("cache: {}", "cache needs local: where it is"),
+        ("cache: {local: {size: 5}}", "size in cache needs a unit"),
+        ("cache: {local: {folder: mine}}", "folder must be one of user, project"),
+        ("cache: {local: yes}", "local must be true"),
+        ("cache: {local: true, system: [sdk]}", "'sdk' in system is not an absolute path"),
+        ("cache: {local: true, system: [/a/../b/]}", "in system is not an absolute path"),
+        ("cache: {local: true, shared: x}", "cache has no key 'shared'"),
+        ("cache: [local]", "cache must be local, or a map with local, system, not a list"),
+    ],
+)
+def test_what_a_plan_says_wrong_is_an_error(project: Project, text: str, said: str) -> None:
+    """Section 7."""
+    project.write("plan", PLAN.replace("cache: local", text))
+    done = project.treadle("check")
+    assert done.code == 2
+    assert said in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("cache: maybe", "must be true or false"), ("cache: {logs: true}", "cache has no key 'logs'")],
+)
+def test_what_an_action_says_wrong_is_an_error(project: Project, text: str, said: str) -> None:
+    """Section 7."""
+    project.write("plan", PLAN.replace("pass: [LOG], cache: true", f"pass: [LOG], {text}"))
+    done = project.treadle("check")
+    assert done.code == 2
+    assert said in done.err
