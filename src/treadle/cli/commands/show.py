@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from treadle.cli.living import living_lines, living_rows
 from treadle.cli.recorded import STYLES, counts_of, ledger_of, run_data, table, when
 from treadle.core import wording
 from treadle.core.outcomes import FAIL, told
@@ -12,16 +13,19 @@ from treadle.core.similar import grouped
 from treadle.core.text import safe, shell_join
 from treadle.errors import UsageError, listed
 from treadle.ledger.ledger import run_named
-from treadle.ledger.queries import actions_of, attempts, run_of
+from treadle.ledger.queries import actions_of, attempts, histories, percentile, run_of
 from treadle.ledger.run_record import moment
 from treadle.ledger.states import RUNNING
+from treadle.report.html import MOST_PAST
 from treadle.ui.console import FORMAT
 from treadle.ui.durations import duration
 from treadle.ui.text import columns, line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
+    from treadle.ledger.database import Database
     from treadle.ledger.queries import ActionRow, AttemptRow, RunRow
     from treadle.session.call import Call
     from treadle.ui.text import Line, Piece
@@ -39,6 +43,7 @@ def show_command(call: Call) -> int:
         run = run_of(ledger, run_named(ledger, options.names[0] if options.names else "last"))
         actions = actions_of(ledger, run.id)
         tries = attempts(ledger, run=run.id)
+        now = _by_events(ledger, run, actions) if run.state == RUNNING else None
     if options.json:
         of: dict[str, list[AttemptRow]] = {}
         for each in tries:
@@ -46,6 +51,7 @@ def show_command(call: Call) -> int:
         data = {
             "format": FORMAT,
             **run_data(run),
+            "now": now,
             "actions": [
                 {
                     **{name: getattr(one, name) for name in one.__slots__ if name != "run"},
@@ -59,19 +65,22 @@ def show_command(call: Call) -> int:
         }
         call.console.say_data(data)
         return 0
-    call.console.say(_head(call, run))
-    call.console.say(_running(run, actions, call.console.room))
+    call.console.say(_head(call, run, now or {}))
+    if now is not None:
+        call.console.say(living_lines(now, call.console.room))
     call.console.say(_failures(actions, call.console.room))
     call.console.say(_slowest(actions, call.console.room))
     return 0
 
 
-def _head(call: Call, run: RunRow) -> list[Line]:
+def _head(call: Call, run: RunRow, now: Mapping[str, Any]) -> list[Line]:
     rows = [
         ("plan", run.plan),
         ("asked for", shell_join(run.names) or "the default"),
         ("began", when(run.began)),
         ("took", duration(run.duration) if run.exit_code is not None else ""),
+        ("so far", duration(now["took"]) if now else ""),
+        *living_rows(now),
         ("exit code", "" if run.exit_code is None else str(run.exit_code)),
         ("actions", counts_of(run)),
         ("on", f"{run.host}, as {run.user}, process {run.pid}" if run.user else run.host),
@@ -84,16 +93,24 @@ def _head(call: Call, run: RunRow) -> list[Line]:
     return [head, *(line(one) for one in said)]
 
 
-def _running(run: RunRow, actions: Sequence[ActionRow], room: int) -> list[Line]:
-    """Return what runs now, and since when."""
-    if run.state != RUNNING:
-        return []
+def _by_events(ledger: Database, run: RunRow, actions: Sequence[ActionRow]) -> dict[str, Any]:
+    """Return what is known of a run that does not answer, as one of less than two seconds or of another host."""
     began = moment(run.began) or datetime.now(UTC)
-    now = (datetime.now(UTC) - began).total_seconds()
+    took = max(0.0, (datetime.now(UTC) - began).total_seconds())
     going = [one for one in actions if one.start is not None and not one.outcome]
-    rows = [(one.name, duration(now - (one.start or 0.0))) for one in going]
-    said = [line("running:")] if rows else []
-    return [*said, *table(rows, "  ", room=room, right=(1,))]
+    expected = {name: _expected(rows) for name, rows in histories(ledger, run.plan, run.began, MOST_PAST).items()}
+    running: list[dict[str, Any]] = []
+    for one in going:
+        running.append({"name": one.name, "seconds": round(max(0.0, took - (one.start or 0.0)), 3)})
+        if expected.get(one.name) is not None:
+            running[-1]["expected"] = expected[one.name]
+    return {"took": round(took, 3), "running": running}
+
+
+def _expected(rows: Sequence[tuple[str, float, str]]) -> float | None:
+    """Return how long an action takes, by the runs in which it passed."""
+    passed = sorted(seconds for _, seconds, kind in rows if kind == "success")
+    return percentile(passed, 0.5) if passed else None
 
 
 def _failures(actions: Sequence[ActionRow], room: int) -> list[Line]:
