@@ -473,9 +473,9 @@ def histories(database: Database, plan: str, before: str, most: int) -> dict[str
         " a.duration AS duration, a.outcome AS outcome,"
         " row_number() OVER (PARTITION BY a.name ORDER BY a.run DESC) AS place"
         " FROM actions a JOIN runs r ON r.id = a.run"
-        " WHERE a.attempts > 0 AND a.outcome <> '' AND r.plan = ? AND r.began < ?) AS past"
-        " WHERE place <= ? ORDER BY name, place DESC",
-        (plan, before, most),
+        " WHERE a.attempts > 0 AND a.outcome <> '' AND r.root = ? AND r.plan = ?"
+        " AND r.began < ?) AS past WHERE place <= ? ORDER BY name, place DESC",
+        (database.root, plan, before, most),
     ):
         if not is_number(seconds):
             raise database.foreign()
