@@ -17,7 +17,7 @@ from treadle.ui.progress import OUTPUTS
 from .help_format import HelpFormatter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any, NoReturn
 
 _WITHOUT_PLAN = ("init", "schema", "completion", "report")
@@ -483,6 +483,19 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("graph", "--fold", "draw families of more than N actions as one node (default: 8; json: never)", **number)
     add("graph", "--all", "fold nothing", dest="fold", action="store_const", const=0)
     add("graph", "--no-state", "do not check what would run", dest="state", action="store_false")
+    _add_looking(add)
+    group = parser.add_argument_group("files of a run")
+    add("run resume", "--events", "events as they happen, one JSON object per line", type=_file, metavar="FILE")
+    add("run resume report", "--html", "a page: timeline, graph, reasons, failures", type=_file, metavar="FILE")
+    add("run resume report", "--junit", "a JUnit file with a case for each action", type=_file, metavar="FILE")
+    add("run resume report", "--markdown", "a summary for a comment or a CI job", type=_file, metavar="FILE")
+    add("run resume report", "--trace", "a trace for Perfetto or chrome://tracing", type=_file, metavar="FILE")
+    add("report", "--github", "print groups and annotations for GitHub Actions", action=flag)
+
+
+def _add_looking(add: Callable[..., None]) -> None:
+    """Add the options of commands that look at recorded runs."""
+    flag, number = "store_true", {"type": _number, "metavar": "N"}
     add("runs", "--state", "only in this state", dest="run_states", action="append", choices=STATES)
     since = {"dest": "since_time", "type": _time, "metavar": "TIME"}
     add("runs attempts stats", "--since", "only runs that began since TIME: 2d, 90m, or a date", **since)
@@ -497,13 +510,6 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("stats", "--by", "what --suggest goes by (default: max)", choices=("max", "p95", "mean"))
     add("gc", "--keep", "how many runs stay (default: 50)", **number)
     add("gc", "--days", "how old a run may be (default: 30)", **number)
-    group = parser.add_argument_group("files of a run")
-    add("run resume", "--events", "events as they happen, one JSON object per line", type=_file, metavar="FILE")
-    add("run resume report", "--html", "a page: timeline, graph, reasons, failures", type=_file, metavar="FILE")
-    add("run resume report", "--junit", "a JUnit file with a case for each action", type=_file, metavar="FILE")
-    add("run resume report", "--markdown", "a summary for a comment or a CI job", type=_file, metavar="FILE")
-    add("run resume report", "--trace", "a trace for Perfetto or chrome://tracing", type=_file, metavar="FILE")
-    add("report", "--github", "print groups and annotations for GitHub Actions", action=flag)
 
 
 _ONLY = "only actions that ended so: failed, not-passed, not-run; changed: that would run"
