@@ -50,7 +50,7 @@ class Recording(Subscriber):
         begin_beside: Callable[[Recording], Background] | None = None,
     ) -> None:
         self.root = root
-        self.state = os.path.join(root, STATE_FOLDER)
+        self.state_folder = os.path.join(root, STATE_FOLDER)
         self.record = record
         self.id = ""
         """The identifier of the run, "" as long as it is not recorded."""
@@ -85,7 +85,7 @@ class Recording(Subscriber):
         from .run_sink import open_run
 
         try:
-            self.id, self._sink, self._recorder = open_run(self.root, self.state, self.record, self._lose)
+            self.id, self._sink, self._recorder = open_run(self.root, self.state_folder, self.record, self._lose)
         except (OSError, TreadleError) as error:
             self._lose(str(error) if isinstance(error, TreadleError) else f"{error.filename}: {error.strerror}")
             return None
@@ -244,7 +244,7 @@ class Recording(Subscriber):
 
     def _write_end(self, exit_code: int, error: BaseException | None) -> None:
         recorder = self._recorder
-        if recorder is None and error is not None and self._at_once and os.path.isdir(self.state):
+        if recorder is None and error is not None and self._at_once and os.path.isdir(self.state_folder):
             # a plan that is wrong: nothing was walked
             recorder = self._opened()
         if recorder is None:

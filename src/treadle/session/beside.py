@@ -32,6 +32,6 @@ def _fill(url: str, background: Background, recording: Recording) -> None:
     def say(text: str) -> None:
         background.hand(lambda: recording.warn(text))
 
-    filler = Filler(url, recording.state, say)
+    filler = Filler(url, recording.state_folder, say)
     background.every(EVERY, filler.fill)
     background.at_end(filler.finish)
