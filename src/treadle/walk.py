@@ -852,7 +852,14 @@ class Walk:
         queues = self.queues or {"default": self.tokens}
         is_last = actions is not self.actions
         time_left, unneeded = (None, 0) if is_last else (self._time_left, self.unneeded)
-        began = WalkBegan(names, self.untouched, queues, time_left, unneeded, is_last=is_last)
+        uids = {str(uid): uid for uid in actions.vertex_data if not isinstance(uid, str)}
+
+        def described(name: str) -> Action:
+            return self.describe(uids.get(name, name))
+
+        # after the walk of the last ones the graph is another one
+        describe = {name: described(name) for name in names}.__getitem__ if is_last else described
+        began = WalkBegan(names, self.untouched, queues, time_left, unneeded, is_last=is_last, describe=describe)
         self.bus.publish("walk_began", began)
         if self.bus.wants("action"):
             for uid in actions.vertex_data:

@@ -10,9 +10,10 @@ from time import monotonic
 from typing import Self
 
 from treadle import __version__
+from treadle.events.encoding import encoded
 from treadle.events.files import Lines
 from treadle.events.recorder import Recorder
-from treadle.events.schema import Event, encoded
+from treadle.events.schema import Event
 
 from .naming import named
 from .publishing import Publishing

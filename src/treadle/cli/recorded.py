@@ -12,9 +12,10 @@ from treadle.core.outcomes import RAN, label
 from treadle.core.text import beginning, safe, width, wrap
 from treadle.errors import UsageError, nearest
 from treadle.ledger.ledger import open_ledger
+from treadle.ledger.moments import moment
 from treadle.ledger.run_files import RUNS
-from treadle.ledger.run_record import moment
 from treadle.ledger.states import BROKEN, DONE, FAILED, LOST, RUNNING, STOPPED
+from treadle.session.recorded import root_of
 from treadle.state.store import Store
 from treadle.ui.text import Piece
 
@@ -33,7 +34,7 @@ def state_of(call: Call) -> str:
     :raises TreadleError: there is no plan, or the state folder is that of another user
     """
     try:
-        root = os.path.dirname(os.path.abspath(call.plan_file()))
+        root = root_of(call)
     except UsageError:
         root = os.getcwd()
         # a program may have recorded its runs here, which has no plan

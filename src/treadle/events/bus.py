@@ -81,9 +81,10 @@ class WalkBegan:
     :ivar time_left: returns what is expected of how long its actions take; None where nothing can be
     :ivar unneeded: how many of those that are not walked are not needed, as long as nothing fails
     :ivar is_last: whether it is that of the actions at the end, which a first request to stop does not end
+    :ivar describe: returns one of these actions, for a subscriber that needs a few of them; None where nothing can
     """
 
-    __slots__ = ("is_last", "names", "queues", "time_left", "unneeded", "untouched")
+    __slots__ = ("describe", "is_last", "names", "queues", "time_left", "unneeded", "untouched")
 
     def __init__(
         self,
@@ -94,8 +95,10 @@ class WalkBegan:
         unneeded: int = 0,
         *,
         is_last: bool = False,
+        describe: Callable[[str], Action] | None = None,
     ) -> None:
         self.is_last = is_last
+        self.describe = describe
         self.unneeded = unneeded
         self.names = names
         self.untouched = untouched

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
 from errno import EISDIR, ENOTDIR
 from fcntl import LOCK_EX, LOCK_NB, flock
 from select import POLLOUT, poll
 
 from treadle.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MOST_WAITING = 4 << 20
 """Bytes that wait for the reader of a pipe; lines that come when there are more are lost."""

@@ -1,41 +1,47 @@
 """Recorder: makes the events of a run of what happens in it.
 
-Only a run with an event file, a report or GitHub annotations loads it.
+A run with one edit loads it, to record itself: what only some runs need is imported where it is needed.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
-from typing import Any, Protocol
 
-from treadle.core.decision import Verdict, blocked
-from treadle.core.outcomes import BLOCKED, NO_OUTCOME, QUEUED, RAN, SKIPPED, STATUSES, Outcome, outcome_of_end
-from treadle.core.redaction import REDACTED, without_any_values
+from treadle.core.decision import blocked
+from treadle.core.outcomes import BLOCKED, NO_OUTCOME, QUEUED, RAN, SKIPPED, STATUSES, outcome_of_end
 from treadle.errors import PlanError, TreadleError
 
-from .attachments import Attachments
-from .bus import Action, Ended, LogOpened, PlanRead, RunEnded, Started, Subscriber, WalkBegan, WalkEnded
-from .sanitize import Tail
-from .schema import SCHEMA, Event, inside, place_data, problem_data, reason_data, without_root
+from .bus import Subscriber
+from .encoding import SCHEMA, inside, place_data, problem_data, reason_data, without_root
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, Protocol
 
-class Sink(Protocol):
-    """Takes the events of a run."""
+    from treadle.core.decision import Verdict
+    from treadle.core.outcomes import Outcome
 
-    @property
-    def are_live(self) -> bool:
-        """Whether they are read while the run lasts."""
+    from .attachments import Attachments
+    from .bus import Action, Ended, LogOpened, PlanRead, RunEnded, Started, WalkBegan, WalkEnded
+    from .encoding import Event
+    from .sanitize import Tail
 
-    def set_root(self, root: str) -> None:
-        """Use the folder that the paths of the events are relative to."""
+    class Sink(Protocol):
+        """Takes the events of a run."""
 
-    def take(self, event: Event) -> None:
-        """Write or keep an event."""
+        @property
+        def are_live(self) -> bool:
+            """Whether they are read while the run lasts."""
 
-    def flush(self) -> None:
-        """Write the events that wait."""
+        def set_root(self, root: str) -> None:
+            """Use the folder that the paths of the events are relative to."""
+
+        def take(self, event: Event) -> None:
+            """Write or keep an event."""
+
+        def flush(self) -> None:
+            """Write the events that wait."""
 
 
 TICK = 0.1
@@ -132,6 +138,8 @@ class Recorder(Subscriber):
             self._call = None
         if self.files and self._attachments is None:
             # without a file of events or a report nothing shows them
+            from .attachments import Attachments
+
             self._attachments = Attachments(event.root)
         self._record(
             "plan",
@@ -145,6 +153,8 @@ class Recorder(Subscriber):
 
     def _warn_of_files_in_the_way(self, plan: PlanRead, warn: Callable[[str], None]) -> None:
         """Warn of a file of the run that an action reads or makes: its content differs each time."""
+        import os
+
         for path in self.files:
             touching = plan.touching(os.path.relpath(os.path.realpath(path), os.path.realpath(plan.root)))
             if touching:
@@ -205,6 +215,8 @@ class Recorder(Subscriber):
     def log_opened(self, event: LogOpened) -> None:
         """Follow the output of an attempt, which is all that its log has."""
         self._logs[event.name] = event.log
+        from .sanitize import Tail
+
         self._tails[event.name] = Tail(event.log)
 
     def attempt_ended(self, event: Ended) -> None:
@@ -299,6 +311,8 @@ class Recorder(Subscriber):
     def _record_unread_call(self) -> None:
         """Record the call without its values: without the plan nothing says which are secret."""
         if self._call is not None:
+            from treadle.core.redaction import REDACTED, without_any_values
+
             argv, params = self._call
             words = [without_root(word, self._root) for word in without_any_values(argv)]
             self._record("call", argv=words, params=dict.fromkeys(params, REDACTED))

@@ -1,4 +1,4 @@
-"""The events of a run: their fields, and how a line of the file is written and read.
+"""The events of a run: their fields, and how a line of the file is read.
 
 They are the only source of all reports. This module knows nothing of walks; docs/events.md is its page, and a test
 compares the two.
@@ -7,21 +7,16 @@ compares the two.
 from __future__ import annotations
 
 import json
-import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from treadle.core import wording
-from treadle.core.decision import Reason
-from treadle.errors import Place, TreadleError, UsageError
+from treadle.errors import UsageError
+
+from .encoding import SCHEMA
 
 Event = dict[str, Any]
-
-SCHEMA = 1
-"""Incremented when a field changes its meaning or is removed, not for new kinds and new fields."""
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "run": (
@@ -162,60 +157,6 @@ def check_shapes(event: Event) -> None:
     for field in ("t", *FIELDS.get(event["event"], ())):
         if field in event and field in _SHAPES and not _SHAPES[field][0](event[field]):
             raise TypeError(f"`{field}` that is not {_SHAPES[field][1]}")
-
-
-_AS_IT_IS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_AS_ASCII = json.JSONEncoder(separators=(",", ":"))
-
-
-def encoded(event: Event) -> bytes:
-    """Return an event as a line of the file: UTF-8, with escapes where a name is no text."""
-    try:
-        return _AS_IT_IS.encode(event).encode() + b"\n"
-    except UnicodeEncodeError:
-        return _AS_ASCII.encode(event).encode() + b"\n"
-
-
-def reason_data(why: Reason) -> dict[str, Any]:
-    """Return a reason as data.
-
-    Only here do values of a plan become text that leaves the process. The values of elements are those of
-    fingerprints, which hold secrets as digests.
-    """
-    data: dict[str, Any] = {"kind": why.kind, "text": wording.reason(why)}
-    values = {"element": why.name, "old": why.old, "new": why.new}
-    return data | {key: value for key, value in values.items() if value}
-
-
-def place_data(place: Place, root: str) -> dict[str, Any]:
-    """Return a place, with the file relative to the root if it is in it."""
-    return {"file": inside(root, place.file), "line": place.line, "column": place.column}
-
-
-def problem_data(error: TreadleError, root: str) -> dict[str, Any]:
-    """Return an error as data."""
-    data: dict[str, Any] = {"text": without_root(error.what, root)}
-    if error.facts:
-        data["facts"] = [without_root(str(fact), root) for fact in error.facts]
-    if error.hint:
-        data["hint"] = without_root(error.hint, root)
-    if error.place is not None:
-        data["place"] = place_data(error.place, root)
-    return data
-
-
-def inside(root: str, path: str) -> str:
-    """Return a path relative to the root if it is in it, else as an absolute one."""
-    full = os.path.abspath(path)
-    return full.removeprefix(os.path.join(root, "")) if full != root else "."
-
-
-def without_root(text: str, root: str) -> str:
-    """Return a text in which paths below the root are relative to it."""
-    if root not in text or root == os.sep:
-        return text
-    text = text.replace(os.path.join(root, ""), "")
-    return re.sub(re.escape(root) + r"(?![\w./-])", ".", text)
 
 
 def read_events(path: str) -> Iterator[Event]:

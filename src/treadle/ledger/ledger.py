@@ -11,13 +11,10 @@ from treadle.errors import UsageError, nearest
 from .address import root_name
 from .database import FILE, MEMORY, PATIENCE, Database, LedgerError
 from .filling import fill, forget_runs
-from .run_files import RUNS, remove_run, run_files
+from .run_files import KEPT_DAYS, KEPT_RUNS, RUNS, remove_old_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-KEPT_RUNS, KEPT_DAYS = 50, 30
-"""So many runs without an identity are kept, and none that is older."""
 
 
 def open_ledger(
@@ -100,15 +97,14 @@ def run_named(database: Database, name: str) -> str:
     raise UsageError(f"there is no run {name}", hint=hint)
 
 
-def collect_garbage(database: Database, state: str, now_id: str, keep: int = KEPT_RUNS) -> list[str]:
+def collect_garbage(
+    database: Database, state: str, now: float, keep: int = KEPT_RUNS, days: float = KEPT_DAYS
+) -> list[str]:
     """Remove old runs, and return them; a run under way stays, and so does one that has an identity.
 
-    :param now_id: an identifier for `KEPT_DAYS` ago: runs before it are too old
-    :param keep: how many runs stay
+    :param now: seconds since the epoch
+    :param keep: how many of the others stay at most
     """
-    named = {str(one) for (one,) in database.rows("SELECT id FROM runs WHERE workflow <> ''")}
-    candidates = [one.id for one in run_files(state) if one.id not in named]
-    old = [one for number, one in enumerate(reversed(candidates)) if number >= keep or one < now_id]
-    gone = [one for one in sorted(old) if remove_run(state, one)]
+    gone = remove_old_runs(state, now, keep, days)
     forget_runs(database, gone)
     return gone

@@ -1,37 +1,111 @@
 """Records a run in its folder, from the first start of an action on: a run with nothing to do writes nothing.
 
-What is skipped is not written, only counted: a run of one action of ten thousand has a file of a few lines.
+What is skipped is not written, only counted: a run of one action of ten thousand has a file of a few lines. Lines
+are written once a round, after the records of what has ended: nothing is told as done that is not on record.
 """
 
 from __future__ import annotations
 
 import os
-from time import monotonic
-from typing import TYPE_CHECKING
+from time import gmtime, monotonic, strftime
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.core.outcomes import SKIPPED
 from treadle.core.states import DRAINING, OPENED, RUN, RUNNING, STOPPING, ActionStates, end_of_run, step
-from treadle.events.background import DELAY
 from treadle.events.bus import Subscriber
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from treadle.core.decision import Verdict
     from treadle.errors import TreadleError
     from treadle.events.background import Background
     from treadle.events.bus import Action, Ended, LogOpened, PlanRead, RunEnded, Started, WalkBegan, WalkEnded
+    from treadle.events.encoding import Event
     from treadle.events.recorder import Recorder
 
-    from .run_record import RunRecord
-    from .run_sink import RunSink
+FLAGS = ("with_after", "force_all")
+NUMBERS = ("repeat_until_pass", "repeat_after_timeout", "repeat_until_fail")
+JUDGING = ("only", "where", "with_blocked")
+SELECTING = ("tags", "since", *JUDGING, "force", *FLAGS, *NUMBERS)
+"""Options that say, beside names and parameters, what a run runs: by their attributes."""
+DELAY = 2.0
+"""Seconds after its first start from which on a run counts as a long one: it has a thread beside its loop."""
+
+
+class RunRecord:
+    """What a recorded run says of itself at its begin.
+
+    :ivar began: on the monotonic clock
+    :ivar began_at: in seconds since the epoch
+    :ivar names: the names that were selected
+    :ivar argv: the words of the command line; none in a program
+    :ivar about: returns further fields of the event `run`; called with the root when the record begins
+    """
+
+    __slots__ = ("about", "argv", "began", "began_at", "names", "params")
+
+    def __init__(
+        self,
+        began: float,
+        began_at: float,
+        names: Sequence[str] = (),
+        argv: Sequence[str] = (),
+        params: Mapping[str, str] | None = None,
+        about: Callable[[str], Mapping[str, Any]] = lambda _: {},
+    ) -> None:
+        self.began = began
+        self.began_at = began_at
+        self.names = names
+        self.argv = argv
+        self.params = params or {}
+        self.about = about
+
+
+class RunSink:
+    """Writes the events of one run, and drops what its actions print: that is in their logs.
+
+    :param path: the file
+    :param lose: called with the reason when it cannot be written any more
+    """
+
+    are_live = False
+
+    def __init__(self, path: str, lose: Callable[[str], None]) -> None:
+        from treadle.events.encoding import encoded
+        from treadle.events.files import Lines
+
+        self._lines = Lines(path)
+        self._encoded = encoded
+        self._lose = lose
+
+    def set_root(self, root: str) -> None:
+        """Ignore the root: the recorder has made all paths relative to it."""
+
+    def take(self, event: Event) -> None:
+        """Keep an event until `write`."""
+        self._lines.add(self._encoded(event))
+
+    def flush(self) -> None:
+        """Write nothing: a start may be told while the record of what has ended before it waits."""
+
+    def write(self) -> None:
+        """Write the events that wait."""
+        if not self._lines.flush():
+            self._lose(self._lines.failure)
+
+    def close(self) -> None:
+        """Write the events that wait, and give the lock on the file back."""
+        self.write()
+        self._lines.close()
 
 
 class Recording(Subscriber):
     """Writes the events of one run to its folder.
 
-    :param root: the folder that paths are relative to; the state folder is in it
+    :param root: returns the folder that paths are relative to, if no plan was read; the state folder is in it
     :param record: what the run says of itself
     :param warn: prints a remark on the run; called once if it cannot be recorded
     :param at_once: whether it is recorded also if nothing starts
@@ -42,27 +116,31 @@ class Recording(Subscriber):
 
     def __init__(
         self,
-        root: str,
+        root: Callable[[], str],
         record: RunRecord,
         warn: Callable[[str], None],
         *,
         at_once: bool = False,
         begin_beside: Callable[[Recording], Background] | None = None,
     ) -> None:
-        self.root = root
-        self.state_folder = os.path.join(root, STATE_FOLDER)
+        self._root = root
+        self.state_folder = ""
+        """The state folder, "" as long as the run is not recorded."""
         self.record = record
         self.id = ""
         """The identifier of the run, "" as long as it is not recorded."""
+        self.folder = ""
+        """The folder of the run, "" as long as it is not recorded."""
         self.warn = warn
         self._at_once = at_once
         self._failed = False
         self._recorder: Recorder | None = None
         self._sink: RunSink | None = None
         self._plan: PlanRead | None = None
-        self._actions: dict[str, Action] = {}
+        self._describe: dict[str, Callable[[str], Action]] = {}
+        """name -> what returns its action, of actions that are not written yet."""
         self._verdicts: dict[str, Verdict] = {}
-        """What is known of actions that are not written yet."""
+        """What was decided of actions that are not written yet."""
         self._skipped = 0
         self.state = OPENED
         """That of the run, one of `core.states.RUN`."""
@@ -82,19 +160,56 @@ class Recording(Subscriber):
             return self._recorder
         from treadle.errors import TreadleError
 
-        from .run_sink import open_run
-
         try:
-            self.id, self._sink, self._recorder = open_run(self.root, self.state_folder, self.record, self._lose)
+            recorder = self._recorder = self._begun()
         except (OSError, TreadleError) as error:
             self._lose(str(error) if isinstance(error, TreadleError) else f"{error.filename}: {error.strerror}")
             return None
         if self._plan is not None:
-            self._recorder.plan_read(self._plan)
+            recorder.plan_read(self._plan)
         for method, argument in self._early:
-            getattr(self._recorder, method)(argument)
+            getattr(recorder, method)(argument)
         self._early.clear()
-        return self._recorder
+        return recorder
+
+    def _opened_if_there(self) -> Recorder | None:
+        """Return the recorder if there is a state folder: a call that is wrong makes none."""
+        from treadle.errors import TreadleError
+
+        try:
+            root = self._root() if self._plan is None else self._plan.root
+        except TreadleError:
+            return None
+        return self._opened() if os.path.isdir(os.path.join(root, STATE_FOLDER)) else None
+
+    def _begun(self) -> Recorder:
+        """Make the folder of the run, and begin its events.
+
+        :raises OSError: it cannot be made
+        :raises UsageError: the events cannot be written
+        """
+        from treadle import __version__
+        from treadle.events.recorder import Recorder
+
+        from .run_files import make_run_folder, new_id
+
+        record = self.record
+        root = self._root() if self._plan is None else self._plan.root
+        state = os.path.join(root, STATE_FOLDER)
+        run = new_id(record.began_at)
+        path = make_run_folder(state, run)
+        sink = RunSink(path, self._lose)
+        recorder = Recorder(sink, record.began)
+        # rounded down, as an identifier is
+        began = (
+            f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(record.began_at))}.{int(record.began_at * 1000) % 1000:03d}Z"
+        )
+        about = {"id": run, "pid": os.getpid(), "host": os.uname().nodename, **record.about(root)}
+        recorder.begin(
+            *(root, began, record.names, __version__), argv=record.argv, params=record.params, about=about
+        )
+        self.id, self.state_folder, self.folder, self._sink = run, state, os.path.dirname(path), sink
+        return recorder
 
     def _lose(self, why: str) -> None:
         """Go on without a record; a look finds what was written so far."""
@@ -105,11 +220,11 @@ class Recording(Subscriber):
 
     def _told(self, name: str) -> Recorder | None:
         """Return the recorder, which knows of an action what went before."""
-        recorder = self._opened()
+        recorder = self._recorder or self._opened()
         if recorder is not None:
-            action = self._actions.pop(name, None)
-            if action is not None:
-                recorder.action(action)
+            describe = self._describe.pop(name, None)
+            if describe is not None:
+                recorder.action(describe(name))
             verdict = self._verdicts.pop(name, None)
             if verdict is not None:
                 recorder.decided(name, verdict)
@@ -125,16 +240,14 @@ class Recording(Subscriber):
         self.state = step(RUN, self.state, state, "a run")
 
     def walk_began(self, event: WalkBegan) -> None:
-        """Open the record at once if that was asked for."""
+        """Keep what describes the actions; open the record at once if that was asked for."""
         if self.state == OPENED:
             self._go(RUNNING)
         self.states.begin(event.names)
+        if event.describe is not None:
+            self._describe.update(dict.fromkeys(event.names, event.describe))
         if self._at_once:
             self._opened()
-
-    def action(self, event: Action) -> None:
-        """Keep an action until something happens to it."""
-        self._actions[event.name] = event
 
     def decided(self, name: str, verdict: Verdict) -> None:
         """Keep a verdict until something happens to its action."""
@@ -162,7 +275,6 @@ class Recording(Subscriber):
     def ended(self, event: Ended) -> None:
         """Record the end of an action, count one that was skipped."""
         if event.how == SKIPPED:
-            self._actions.pop(event.name, None)
             self._verdicts.pop(event.name, None)
             self._skipped += 1
             return
@@ -204,8 +316,8 @@ class Recording(Subscriber):
 
     def round(self) -> None:
         """Write what has happened; begin the thread of a run that has become a long one."""
-        if self._recorder is not None:
-            self._recorder.round()
+        if self._sink is not None and self._recorder is not None:
+            self._sink.write()
         if self.background is not None:
             self.background.round()
         elif self._is_long_at is not None and monotonic() >= self._is_long_at:
@@ -234,19 +346,23 @@ class Recording(Subscriber):
             self._told(name)
 
     def close(self, exit_code: int, error: BaseException | None = None) -> None:
-        """Record the end of the run.
+        """Record the end of the run, and remove the records of old ones.
 
         :param error: what has ended it in the middle
         """
         self._write_end(exit_code, error)
         if self.background is not None:
             self.background.close()
+        if self.id:
+            from .run_files import remove_old_runs
+
+            remove_old_runs(self.state_folder, self.record.began_at)
 
     def _write_end(self, exit_code: int, error: BaseException | None) -> None:
         recorder = self._recorder
-        if recorder is None and error is not None and self._at_once and os.path.isdir(self.state_folder):
+        if recorder is None and error is not None and self._at_once:
             # a plan that is wrong: nothing was walked
-            recorder = self._opened()
+            recorder = self._opened_if_there()
         if recorder is None:
             return
         if error is not None:

@@ -9,8 +9,9 @@ from treadle.core.redaction import REDACTED
 from treadle.core.text import shell_join
 from treadle.errors import UsageError
 
+from .moments import moment
 from .queries import run_of
-from .run_record import moment
+from .recording import FLAGS, JUDGING, NUMBERS, SELECTING
 from .states import LOST_WITH_RUN, RUNNING
 
 if TYPE_CHECKING:
@@ -134,13 +135,6 @@ class Said:
         self.selection = selection
 
 
-_FLAGS = ("with_after", "force_all")
-_NUMBERS = ("repeat_until_pass", "repeat_after_timeout", "repeat_until_fail")
-_JUDGING = ("only", "where", "with_blocked")
-SELECTING = ("tags", "since", *_JUDGING, "force", *_FLAGS, *_NUMBERS)
-"""Options that say, beside names and parameters, what a run runs: by their attributes."""
-
-
 def _number(text: object) -> int:
     return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19 else 0
 
@@ -174,7 +168,7 @@ def call_of(run: RunRow, params: Mapping[str, str], rest: list[str] | None, plac
     said = {name: value for name, value in run.selection.items() if name in SELECTING}
     if any(isinstance(value, str) is (name == "force") for name, value in said.items()):
         raise UsageError(f"what the run {run.id} was of is not on record as Treadle writes it")
-    judging = [f"--{name.replace('_', '-')}" for name in _JUDGING if name in said]
+    judging = [f"--{name.replace('_', '-')}" for name in JUDGING if name in said]
     if judging:
         # what has failed or was not run is another set of actions by now
         raise UsageError(
@@ -182,8 +176,8 @@ def call_of(run: RunRow, params: Mapping[str, str], rest: list[str] | None, plac
             hint=f"call it again: {shell_join(run.argv)}" if run.argv else "",
         )
     selection: dict[str, Any] = dict(said)
-    selection.update((name, True) for name in _FLAGS if name in said)
-    selection.update((name, _number(said[name])) for name in _NUMBERS if name in said)
+    selection.update((name, True) for name in FLAGS if name in said)
+    selection.update((name, _number(said[name])) for name in NUMBERS if name in said)
     words = run.argv[run.argv.index("--") + 1 :] if "--" in run.argv else None
     if rest is None and words is not None:
         if any(REDACTED in word for word in words):

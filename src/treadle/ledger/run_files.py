@@ -10,30 +10,37 @@ from __future__ import annotations
 import os
 import stat
 from time import gmtime, strftime
-from typing import TYPE_CHECKING, NamedTuple
 
 from treadle.content import trust
 from treadle.state import own_files
 from treadle.state.lock import is_locked
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RUNS = "runs"
 """The folder of recorded runs, in the state folder."""
 EVENTS = "events"
+KEPT_RUNS, KEPT_DAYS = 50, 30
+"""So many runs without an identity are kept, and none that is older."""
+_BEGIN = 1 << 16
+"""Bytes in which the first event of a run ends."""
 
 
-class RunFile(NamedTuple):
+class RunFile:
     """The events of a recorded run as they lie on the disk.
 
     :ivar id: of the run
     :ivar size: bytes that are written
     """
 
-    id: str
-    path: str
-    size: int
+    __slots__ = ("id", "path", "size")
+
+    def __init__(self, run: str, path: str, size: int) -> None:
+        self.id = run
+        self.path = path
+        self.size = size
 
 
 def new_id(now: float) -> str:
@@ -58,9 +65,13 @@ def make_run_folder(state: str, run: str) -> str:
     """Make the folder of a run, and return the path of its events.
 
     :param state: the state folder
-    :raises OSError: it cannot be made
+    :raises OSError: it cannot be made, or is there
     """
-    folder = own_files.make_folder(state, f"{RUNS}/{run}")
+    above = own_files.make_folder(state, RUNS)
+    folder = os.path.join(above, run)
+    # a name that is there is that of another run, whose events would be lost
+    os.mkdir(folder)
+    own_files.make_one(folder, above)
     return os.path.join(folder, EVENTS)
 
 
@@ -107,10 +118,56 @@ def remove_run(state: str, run: str) -> bool:
     # a run that begins has another name, so none takes it up meanwhile
     if not os.path.lexists(path) or is_alive(path):
         return False
-    from shutil import rmtree
-
     try:
-        rmtree(os.path.dirname(path))
+        _remove_folder(os.path.dirname(path))
     except OSError:
         return False
     return True
+
+
+def _remove_folder(path: str) -> None:
+    """Remove a folder with all that is in it; the events go last, so that what is left of it is still a run.
+
+    `shutil` has the same, and loads what a run with one edit has no time for.
+    """
+    for name in sorted(os.listdir(path), key=EVENTS.__eq__):
+        inside = os.path.join(path, name)
+        if stat.S_ISDIR(os.lstat(inside).st_mode):
+            _remove_folder(inside)
+        else:
+            os.unlink(inside)
+    os.rmdir(path)
+
+
+def remove_old_runs(state: str, now: float, keep: int = KEPT_RUNS, days: float = KEPT_DAYS) -> list[str]:
+    """Remove old runs, and return them; a run under way stays, and so does one that has an identity.
+
+    :param now: seconds since the epoch
+    :param keep: how many of the others stay at most
+    """
+    runs = [name for name in _names(os.path.join(state, RUNS)) if is_id(name)]
+    too_old = new_id(now - days * 86400)
+    if len(runs) <= keep and not (runs and runs[0] < too_old):
+        return []
+    others = [name for name in runs if not _has_identity(events_of(state, name))]
+    old = [name for name in others[: max(len(others) - keep, 0)] if name >= too_old]
+    old += [name for name in others if name < too_old]
+    return [name for name in sorted(old) if remove_run(state, name)]
+
+
+def _has_identity(path: str) -> bool:
+    """Return whether the run of a file of events has an identity: its first event names one."""
+    try:
+        with open(path, "rb") as file:
+            first = file.read(_BEGIN).partition(b"\n")[0]
+    except OSError:
+        return False
+    if b'"workflow"' not in first:
+        return False
+    import json
+
+    try:
+        event = json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(event, dict) and bool(event.get("workflow"))

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from treadle.errors import UsageError
 from treadle.state.store import Store
 
-from .recording import Recording
-from .run_record import RunRecord
+from .recording import Recording, RunRecord
 from .user import user_name
 
 if TYPE_CHECKING:
@@ -63,8 +62,8 @@ class RunRecording(Recording):
         path = os.path.abspath(os.fspath(root))
         if not self._is_off:
             Store(path).make_folder()
-        record = RunRecord(monotonic(), time(), names, about=about)
-        super().__init__(path, record, self._take_failure, at_once=always)
+        record = RunRecord(monotonic(), time(), names, about=lambda _: about)
+        super().__init__(lambda: path, record, self._take_failure, at_once=always)
         self._failed = self._is_off
         self._is_held = self._has_plan = self._is_closed = False
         self._is_well = True

@@ -308,6 +308,11 @@ class Call:
         self.previous_outputs = PreviousOutputs(root)
         return self.previous_outputs
 
+    @property
+    def knows_plan_file(self) -> bool:
+        """Whether it was settled which plan is meant; on the fast path the snapshot has it."""
+        return self._plan_file != ""
+
     def plan_file(self) -> str:
         """Return the path of the plan: the named one, else the topmost that includes the nearest one, else that.
 

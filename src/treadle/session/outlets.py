@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from treadle.events.encoding import encoded
 from treadle.events.files import Lines
 from treadle.events.run_model import Run
-from treadle.events.schema import encoded
 from treadle.report.github import FAILURE, STARTED, GitHub
 from treadle.report.writers import KINDS, check_files, write_report
 from treadle.ui.progress import BLOCK, wanted_output

@@ -31,7 +31,7 @@ def run(call: Call) -> RunReport:
     """
     seal_descriptors()
     if call.options.is_recorded:
-        from .recorded import run_recorded
+        from .recording import run_recorded
 
         return run_recorded(call, _run)
     return _run(call)

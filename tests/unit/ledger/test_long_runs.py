@@ -10,8 +10,7 @@ from treadle.events import background
 from treadle.events.background import Background
 from treadle.events.bus import Started
 from treadle.ledger import recording as module
-from treadle.ledger.recording import Recording
-from treadle.ledger.run_record import RunRecord
+from treadle.ledger.recording import Recording, RunRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +34,7 @@ def test_the_thread_begins_two_seconds_after_the_first_start(tmp_path: Path, now
 
     notes: list[str] = []
     (tmp_path / ".treadle").mkdir(mode=0o755)
-    recording = Recording(str(tmp_path), RunRecord(now[0], 1e9), notes.append, begin_beside=begin)
+    recording = Recording(lambda: str(tmp_path), RunRecord(now[0], 1e9), notes.append, begin_beside=begin)
     recording.round()
     now[0] += 10
     recording.round()

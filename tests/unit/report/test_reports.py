@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from helpers import plan, run_treadle
 from made_up import events_of
+from treadle.events.encoding import encoded, without_root
 from treadle.events.run_model import Run
-from treadle.events.schema import encoded, without_root
 from treadle.report.critical import critical_path
 from treadle.report.github import GitHub
 from treadle.report.html import html

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from treadle.cli.recorded import ledger_of, state_of
 from treadle.core import wording
 from treadle.errors import UsageError
-from treadle.ledger.ledger import KEPT_DAYS, KEPT_RUNS, collect_garbage
-from treadle.ledger.run_files import new_id
+from treadle.ledger.ledger import collect_garbage
+from treadle.ledger.run_files import KEPT_DAYS, KEPT_RUNS
 from treadle.ui.text import line
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def gc_command(call: Call) -> int:
     days = options.days if options.days is not None else KEPT_DAYS
     keep = options.keep if options.keep is not None else KEPT_RUNS
     with ledger_of(call) as ledger:
-        gone = collect_garbage(ledger, state_of(call), new_id(time() - days * 86400), keep)
+        gone = collect_garbage(ledger, state_of(call), time(), keep, days)
     if not options.quiet:
         call.console.say([line(f"removed {wording.count(len(gone), 'recorded run')}")])
     return 0

@@ -13,8 +13,8 @@ from treadle.core.similar import grouped
 from treadle.core.text import safe, shell_join
 from treadle.errors import UsageError, listed
 from treadle.ledger.ledger import run_named
+from treadle.ledger.moments import moment
 from treadle.ledger.queries import actions_of, attempts, histories, percentile, run_of
-from treadle.ledger.run_record import moment
 from treadle.ledger.states import RUNNING
 from treadle.report.html import MOST_PAST
 from treadle.ui.console import FORMAT
