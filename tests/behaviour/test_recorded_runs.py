@@ -42,7 +42,7 @@ def runs(folder: Path, *args: str) -> list[dict[str, Any]]:
 
 
 def test_a_run_that_is_not_recorded_leaves_nothing_of_a_ledger(folder: Path) -> None:
-    run_treadle(folder, "run", check=0)
+    run_treadle(folder, "run", env={"TREADLE_LEDGER": "off"}, check=0)
     assert run_treadle(folder, "runs", check=0).out == "no run is recorded\n"
     assert not {"runs", "ledger.db"} & {*os.listdir(folder / ".treadle")}
 
@@ -81,7 +81,7 @@ def test_recorded_runs_are_listed_the_newest_first_with_what_became_of_their_act
 def test_a_recorded_run_with_nothing_to_do_counts_what_is_up_to_date(folder: Path) -> None:
     run_treadle(folder, "run", check=0)
     run_treadle(folder, "run", "--record", check=0)
-    (run,) = runs(folder)
+    run, _ = runs(folder)
     assert (run["state"], run["counts"]["skipped"]) == ("done", 2)
     assert data(folder, "show")["actions"] == []
     assert "2 up to date" in run_treadle(folder, "report", check=0).out
@@ -99,20 +99,74 @@ def test_an_attribute_records_the_run_and_finds_it(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "words", "recorded"),
     [
+        ("", ["n"], 1),
+        ("", [], 0),
+        ("", ["--record"], 1),
+        ("", ["--attr", "a=b"], 1),
         ("on", ["n"], 1),
         ("on", [], 0),
+        ("off", ["n"], 0),
         ("off", ["n", "--record"], 0),
         ("off", ["n", "--attr", "a=b"], 0),
-        ("", ["n"], 0),
     ],
 )
-def test_the_environment_says_whether_runs_are_recorded(
+def test_a_run_in_which_something_starts_is_recorded_unless_the_environment_says_off(
     folder: Path, variable: str, words: list[str], recorded: int
 ) -> None:
     # without words nothing starts
-    run_treadle(folder, "run", check=0)
+    run_treadle(folder, "run", env={"TREADLE_LEDGER": "off"}, check=0)
     run_treadle(folder, "run", *words, env={"TREADLE_LEDGER": variable}, check=0)
     assert len(runs(folder)) == recorded
+    assert ("runs" in os.listdir(folder / ".treadle")) == bool(recorded)
+
+
+def events_of(folder: Path, number: int) -> list[dict[str, Any]]:
+    """Return the events of a recorded run, the oldest is number 0."""
+    runs = folder / ".treadle/runs"
+    text = (runs / sorted(os.listdir(runs))[number] / "events").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_run_of_one_edit_is_recorded_as_any_other(folder: Path) -> None:
+    for _ in range(2):
+        run_treadle(folder, "run", check=0)
+    (folder / "x").write_text("2")
+    run_treadle(folder, "run", check=0)
+    first, second = (data(folder, "show", run) for run in ("last-1", "last"))
+    for shown in (first, second):
+        assert [one["name"] for one in shown["actions"]] == ["a", "b"]
+        assert {one["outcome"] for one in shown["actions"]} == {"success"}
+    assert second["plan"] == first["plan"] == "treadle.yaml"
+    assert "input x" in run_treadle(folder, "diff", check=0).out
+    # what the two know of an action is the same, whether the plan was read or not
+    known = [
+        [{**event, "t": 0, "help": ""} for event in events_of(folder, number) if event["event"] == "action"]
+        for number in (0, 1)
+    ]
+    assert known[0] == known[1]
+
+
+def test_a_run_of_one_edit_knows_the_family_of_an_instance(tmp_path: Path) -> None:
+    plan(tmp_path, 'actions:\n  a: {foreach: {n: [1, 2]}, sh: "cat ${in} > ${out}", in: x, out: "o/${n}"}\n')
+    for text in ("1", "1", "2"):
+        (tmp_path / "x").write_text(text)
+        run_treadle(tmp_path, "run", check=0)
+    found = [[one["family"] for one in data(tmp_path, "show", run)["actions"]] for run in ("last", "last-1")]
+    assert found == [["a", "a"], ["a", "a"]]
+
+
+@pytest.mark.parametrize("where", [".", "deep", "deep/er"])
+def test_runs_of_a_plan_with_another_root_are_recorded_there(tmp_path: Path, where: str) -> None:
+    (tmp_path / "deep/er").mkdir(parents=True)
+    (tmp_path / "x").write_text("1")
+    root = "root: ..\n" if where == "deep" else "root: ../..\n" if where == "deep/er" else ""
+    plan(tmp_path / where, f"{root}actions:\n  a: {{run: cp x y, in: x, out: y}}\n")
+    for text in ("1", "2"):
+        (tmp_path / "x").write_text(text)
+        run_treadle(tmp_path / where, "run", check=0)
+    assert len(runs(tmp_path / where)) == 2
+    assert len(os.listdir(tmp_path / ".treadle/runs")) == 2
+    assert where == "." or not (tmp_path / where / ".treadle").exists()
 
 
 def test_a_killed_run_is_lost_and_what_it_ran_is_interrupted(tmp_path: Path) -> None:
@@ -196,6 +250,45 @@ def test_old_runs_go_and_the_one_under_way_stays(folder: Path) -> None:
     assert run_treadle(folder, "runs", check=0).out == "no run is recorded\n"
 
 
+def made_up_run(folder: Path, name: str, first: dict[str, Any]) -> None:
+    made = folder / ".treadle/runs" / name
+    made.mkdir(parents=True)
+    (made / "events").write_text(json.dumps({"event": "run", "t": 0, "schema": 1, **first}) + "\n")
+
+
+def test_a_recorded_run_removes_those_of_before_the_last_fifty_and_of_before_thirty_days(folder: Path) -> None:
+    run_treadle(folder, "run", "--record", check=0)
+    (first,) = os.listdir(folder / ".treadle/runs")
+    old = ["20010101-000000-000aa", "20010101-000000-001aa"]
+    of_today = [f"{first[:16]}{number:03d}0" for number in range(60)]
+    for name in (*old, *of_today):
+        made_up_run(folder, name, {"workflow": "nightly"} if name == old[0] else {"attributes": {"workflow": "no"}})
+    assert len(runs(folder)) == 63
+    run_treadle(folder, "run", check=0)
+    assert len(runs(folder)) == 63, "a run with nothing to do removed some"
+    run_treadle(folder, "run", "n", check=0)
+    kept = {*os.listdir(folder / ".treadle/runs")}
+    assert old[0] in kept, "it has an identity"
+    assert old[1] not in kept
+    assert len(kept) == 51
+    assert kept == {one["id"] for one in runs(folder)}
+
+
+def test_the_folder_of_a_run_is_removed_with_all_that_is_in_it_and_nothing_behind_a_link(folder: Path) -> None:
+    run_treadle(folder, "run", "--record", check=0)
+    (folder / "mine").mkdir()
+    (folder / "mine/file").write_text("mine")
+    old = "20010101-000000-000aa"
+    made_up_run(folder, old, {})
+    made = folder / ".treadle/runs" / old
+    (made / "more").mkdir()
+    (made / "more/file").touch()
+    (made / "link").symlink_to("../../../mine")
+    run_treadle(folder, "run", "n", check=0)
+    assert not made.exists()
+    assert (folder / "mine/file").read_text() == "mine"
+
+
 @pytest.mark.parametrize("how", ["removed", "rebuilt", "damaged", "a link", "a folder that is for reading only"])
 def test_the_index_is_made_again_from_the_events(folder: Path, how: str) -> None:
     for _ in range(2):
@@ -235,7 +328,7 @@ def test_what_a_run_does_is_the_same_without_its_records(folder: Path) -> None:
 
 
 def test_a_run_that_cannot_be_recorded_says_so_and_goes_on(folder: Path) -> None:
-    run_treadle(folder, "run", "n", check=0)
+    run_treadle(folder, "run", "n", env={"TREADLE_LEDGER": "off"}, check=0)
     (folder / ".treadle/runs").write_text("in the way")
     done = run_treadle(folder, "run", "--record", check=0)
     # what is no folder of ours is replaced, as elsewhere in the state folder

@@ -137,10 +137,25 @@ PLANS_WITH_CONDITIONS = {
 RUN = "import sys; sys.argv = ['treadle', 'run']; from treadle.__main__ import main; assert main() == 0"
 QUICK = {"gc", "itertools", "xxhash"}
 """What the quick answer needs of others."""
-EDIT = {"__future__", "_bisect", "_heapq", "_queue", "_struct", "bisect", "fcntl", "resource", "select", "struct"}
+EDIT = {
+    *(
+        "__future__",
+        "_bisect",
+        "_heapq",
+        "_json",
+        "_queue",
+        "_struct",
+        "bisect",
+        "fcntl",
+        "pwd",
+        "resource",
+        "select",
+    ),
+    "struct",
+}
 """What a walk over a part needs beside that, and beside what is built into the interpreter.
 
-`os.wait4` loads `resource`, to say what a program has used; it is loaded while the first program runs.
+A part of `json` in C and the name of the user are for the record of the run. `os.wait4` loads `resource`, to say what a program has used; it is loaded while the first program runs.
 """
 
 

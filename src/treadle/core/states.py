@@ -7,12 +7,11 @@ when it reads them: there it comes from a run or an attempt that was given up, a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from treadle.errors import InternalError
 
 from .outcomes import CANCEL, FAIL, PASS
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 

@@ -441,6 +441,10 @@ class Bus:
         ours = getattr(Subscriber, method)
         return any(getattr(type(one), method) is not ours or method in vars(one) for one in self._subscribers)
 
+    def has(self, kind: type[Subscriber]) -> bool:
+        """Return whether a subscriber of some class is called."""
+        return any(isinstance(one, kind) for one in self._subscribers)
+
     def publish(self, method: str, *arguments: Any) -> None:
         """Call a method of each subscriber."""
         dropped: list[str] = []

@@ -35,7 +35,9 @@ Event = Mapping[str, Any]
 
 
 def fill(database: Database, state: str) -> None:
-    """Take all events that have been written and not been taken, of all recorded runs.
+    """Take all events that have been written and not been taken, of all recorded runs of a folder.
+
+    Runs whose events are gone are forgotten, but for those of a shared ledger.
 
     :param state: the state folder
     :raises LedgerError: the database cannot be written
@@ -45,7 +47,12 @@ def fill(database: Database, state: str) -> None:
         if not isinstance(at, int) or at < 0:
             raise database.foreign()
         known[str(run)] = (at, str(of))
-    for file in run_files(state):
+    files = list(run_files(state))
+    gone = known.keys() - {file.id for file in files}
+    if gone and not database.is_shared:
+        # a later run has removed their events; a shared ledger keeps what it has
+        forget_runs(database, sorted(gone))
+    for file in files:
         if file.id not in known and database.is_shared:
             known.update(_of_another_root(database, file.id))
         read_to, of = known.get(file.id, (0, RUNNING))

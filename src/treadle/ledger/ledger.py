@@ -11,7 +11,7 @@ from treadle.errors import UsageError, nearest
 from .address import root_name
 from .database import FILE, MEMORY, PATIENCE, Database, LedgerError
 from .filling import fill, forget_runs
-from .run_files import KEPT_DAYS, KEPT_RUNS, RUNS, remove_old_runs
+from .run_files import KEPT_DAYS, KEPT_RUNS, RUNS, remove_old_runs, run_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -177,10 +177,13 @@ class Recording(Subscriber):
         from treadle.errors import TreadleError
 
         try:
-            root = self._root() if self._plan is None else self._plan.root
+            root = self._root_now()
         except TreadleError:
             return None
         return self._opened() if os.path.isdir(os.path.join(root, STATE_FOLDER)) else None
+
+    def _root_now(self) -> str:
+        return self._root() if self._plan is None else self._plan.root
 
     def _begun(self) -> Recorder:
         """Make the folder of the run, and begin its events.
@@ -194,7 +197,7 @@ class Recording(Subscriber):
         from .run_files import make_run_folder, new_id
 
         record = self.record
-        root = self._root() if self._plan is None else self._plan.root
+        root = self._root_now()
         state = os.path.join(root, STATE_FOLDER)
         run = new_id(record.began_at)
         path = make_run_folder(state, run)

@@ -68,6 +68,10 @@ class RunRecording(Recording):
         self._is_held = self._has_plan = self._is_closed = False
         self._is_well = True
 
+    def _root_now(self) -> str:
+        # also where a plan has another one
+        return self._root()
+
     def _take_failure(self, text: str) -> None:
         self.failure = self.failure or text
 

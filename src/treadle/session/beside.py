@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from treadle.events.background import Background
+from treadle.ledger.database import FILE
 
 if TYPE_CHECKING:
     from treadle.ledger.recording import Recording
@@ -19,19 +21,18 @@ def begin_beside(call: Call, recording: Recording) -> Background:
     """
     background = Background(recording.warn)
     background.wake_loop = call.stops.wake
-    if call.options.ledger_url:
-        _fill(call.options.ledger_url, background, recording)
+    _fill(call.options.ledger_url or os.path.join(recording.state_folder, FILE), background, recording)
     background.begin()
     return background
 
 
-def _fill(url: str, background: Background, recording: Recording) -> None:
-    """Take what the run writes into a ledger that other folders share, while it lasts."""
+def _fill(path: str, background: Background, recording: Recording) -> None:
+    """Take what the run writes into the ledger, while it lasts."""
     from treadle.ledger.filler import EVERY, Filler
 
     def say(text: str) -> None:
         background.hand(lambda: recording.warn(text))
 
-    filler = Filler(url, recording.state_folder, say)
+    filler = Filler(path, recording.state_folder, say)
     background.every(EVERY, filler.fill)
     background.at_end(filler.finish)

@@ -166,9 +166,13 @@ class Options:
 
     @property
     def is_recorded(self) -> bool:
-        """Whether a run is recorded: as the call says, unless TREADLE_LEDGER is `off`, or where it says so."""
-        given = os.environ.get("TREADLE_LEDGER")
-        return given != "off" and (self.record or bool(self.attributes) or bool(self.ledger) or bool(given))
+        """Whether a run is recorded if something starts: unless TREADLE_LEDGER is `off`."""
+        return os.environ.get("TREADLE_LEDGER") != "off"
+
+    @property
+    def is_recorded_at_once(self) -> bool:
+        """Whether a run is recorded also if nothing starts."""
+        return self.record or bool(self.attributes)
 
     @property
     def ledger_url(self) -> str:

@@ -26,6 +26,9 @@ def run_recorded(call: Call, run: Callable[[Call], RunReport]) -> RunReport:
     :raises TreadleError: what the run raises
     """
     options = call.options
+    if call.bus.has(Recording):
+        # the program that calls records it
+        return run(call)
     # an address that is wrong is refused before anything starts
     is_shared = bool(options.ledger_url)
 
@@ -39,8 +42,8 @@ def run_recorded(call: Call, run: Callable[[Call], RunReport]) -> RunReport:
 
         return begin_beside(call, recording)
 
-    at_once = options.record or bool(options.attributes)
     # where a plan was read, that says what the root is
+    at_once = options.is_recorded_at_once
     recording = Recording(lambda: _root(call), record, call.note, at_once=at_once, begin_beside=beside)
     call.recording = recording
     bus = call.bus

@@ -30,7 +30,11 @@ def run(call: Call) -> RunReport:
     :raises TreadleError: the plan or the call is wrong, or the state cannot be used
     """
     seal_descriptors()
-    if call.options.is_recorded:
+    options = call.options
+    probed = call.found.probed if call.found is not None and not options.is_special else None
+    if probed is not None and probed.is_nothing_to_do and not (call.bus or options.is_recorded_at_once):
+        return RunReport({}, untouched=probed.total, saved=probed.facts.saved)
+    if options.is_recorded:
         from .recording import run_recorded
 
         return run_recorded(call, _run)
@@ -40,8 +44,6 @@ def run(call: Call) -> RunReport:
 def _run(call: Call) -> RunReport:
     found = None if call.bus.needs_all or call.options.is_special else call.found
     probed = found.probed if found is not None else None
-    if probed is not None and probed.is_nothing_to_do and not call.bus:
-        return RunReport({}, untouched=probed.total, saved=probed.facts.saved)
     if probed is not None and probed.facts.generates_plans:
         # a plan that is generated may be another one afterwards
         probed = None

@@ -175,6 +175,9 @@ class PlanWalk(CommandWalk):
             # those of the walk before are no longer in the graph
             data.needs = sorted({*data.needs, *(one for one in action.predecessors if one in self.done)})
             data.conditions.update(action.conditions)
+        elif self.plan is None:
+            # an instance is named by its family and its values
+            data.family = uid.partition("@")[0]
         return data
 
     def _round(self) -> None:
