@@ -448,6 +448,8 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run", "--record", "record the run, also if nothing starts", action=flag)
     add("run resume", "--cache", _CACHE, choices=CACHES)
     attr = {"action": "append", "type": _attribute, "metavar": "NAME=TEXT"}
+    add("run", "--workflow", _WORKFLOW, metavar="NAME")
+    add("run resume", "--outlive", _OUTLIVE, dest="lease", type=_duration, metavar="TIME")
     add("run resume", "--attr", "record the run with this attribute", **attr)
     add("runs", "--attr", "only with this attribute", **attr)
     add("run resume", "--exit-code", _EXIT_CODE, dest="exit_code", choices=(MASK,))
@@ -536,6 +538,8 @@ _RESOURCES = "there is so much of a resource: gpus=1, memory=8GiB; gpus=1x4: fou
 _KEEP_GOING = "go on after failures; -kN stops after N"
 _JOBS = "run up to N actions in parallel (default: number of usable CPUs)"
 _FORCE = "run even if up to date; for one action: --force=NAME with the ="
+_WORKFLOW = "record the run, and refuse another one of this name with the same parameters"
+_OUTLIVE = "without a sign of life it counts as dead after TIME on other machines (default: 60s)"
 _WAIT = "end the run first if it is under way: it has so long for that"
 _KEEP_RESOURCES = "also for what lacked memory or time: begin with what the plan gives it"
 _NO_WAIT = "exit with code 3 if another run is active"

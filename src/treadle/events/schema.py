@@ -21,7 +21,7 @@ Event = dict[str, Any]
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "run": (
         *("schema", "treadle", "began", "names", "host", "jobs", "commit", "id", "pid", "user", "plan"),
-        *("workflow", "resumes", "attributes", "selection"),
+        *("workflow", "resumes", "attributes", "selection", "identity"),
     ),
     "call": ("argv", "params"),
     "plan": ("file", "actions", "queues", "left_out"),
@@ -132,7 +132,7 @@ _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(
         ("t", "tokens", "slot", "queued", "start", "duration", "total", "saved"), (is_number, "a number")
     ),
-    **dict.fromkeys(("plan", "workflow", "resumes"), (_is_text, "a text")),
+    **dict.fromkeys(("plan", "workflow", "resumes", "identity"), (_is_text, "a text")),
     **dict.fromkeys(("attempt", "attempts", "jobs", "pid", "exit_code", "delay"), (is_number, "a number")),
     "omitted": (_is_number_or_text, "a number or a text"),
     **dict.fromkeys(("queues", "left_out", "conditions"), (_is_map, "a map")),

@@ -64,6 +64,11 @@ class RunRecord:
         self.about = about
 
 
+def began_text(began_at: float) -> str:
+    """Return a time in seconds since the epoch as records have it: rounded down, as an identifier is."""
+    return f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(began_at))}.{int(began_at * 1000) % 1000:03d}Z"
+
+
 class RunSink:
     """Writes the events of one run, and drops what its actions print: that is in their logs.
 
@@ -154,6 +159,19 @@ class Recording(Subscriber):
         self._begin_beside = begin_beside
         self._is_long_at: float | None = None
 
+    def open(self, root: str) -> str:
+        """Record the run from now on; return its identifier, "" if it cannot be recorded.
+
+        :param root: the folder that paths are relative to
+        """
+        self._root = lambda: root
+        return self.id if self._opened() is not None else ""
+
+    @property
+    def began(self) -> str:
+        """When the run began, in UTC."""
+        return began_text(self.record.began_at)
+
     def _opened(self) -> Recorder | None:
         """Return the recorder, which is made at the first call; None if the run cannot be recorded."""
         if self._recorder is not None or self._failed:
@@ -203,13 +221,9 @@ class Recording(Subscriber):
         path = make_run_folder(state, run)
         sink = RunSink(path, self._lose)
         recorder = Recorder(sink, record.began)
-        # rounded down, as an identifier is
-        began = (
-            f"{strftime('%Y-%m-%dT%H:%M:%S', gmtime(record.began_at))}.{int(record.began_at * 1000) % 1000:03d}Z"
-        )
         about = {"id": run, "pid": os.getpid(), "host": os.uname().nodename, **record.about(root)}
         recorder.begin(
-            *(root, began, record.names, __version__), argv=record.argv, params=record.params, about=about
+            *(root, self.began, record.names, __version__), argv=record.argv, params=record.params, about=about
         )
         self.id, self.state_folder, self.folder, self._sink = run, state, os.path.dirname(path), sink
         return recorder
@@ -364,8 +378,10 @@ class Recording(Subscriber):
     def _write_end(self, exit_code: int, error: BaseException | None) -> None:
         recorder = self._recorder
         if recorder is None and error is not None and self._at_once:
-            # a plan that is wrong: nothing was walked
-            recorder = self._opened_if_there()
+            from treadle.errors import BusyError
+
+            # a plan that is wrong: nothing was walked; what is refused for another run leaves nothing
+            recorder = None if isinstance(error, BusyError) else self._opened_if_there()
         if recorder is None:
             return
         if error is not None:

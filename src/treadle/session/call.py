@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from .fast_start import FastStart
     from .members import Member
+    from .ownership import Ownership
     from .resuming import Resuming
     from .selection import Selection
 
@@ -150,6 +151,10 @@ class Call:
             self.options.file = os.fspath(plan)
         self.resuming: Resuming | None = None
         """What is known of the run that this one goes on with, None for none."""
+        self.identity = ""
+        """The digest of the plan's parameters, once a run with a workflow knows them."""
+        self.ownership: Ownership | None = None
+        """The hold of the run on its identity, None without one."""
         self.recording: Recording | None = None
         """What records the run, None as long as nothing does."""
         self._console = console

@@ -37,6 +37,8 @@ class Options:
     :param repeat_until_fail: selected actions run so often, until one attempt fails
     :param force: names of actions that run even if up to date
     :param wait: whether to wait for another run in the same root; if not, it raises a BusyError
+    :param workflow: the name of a workflow: with the parameters of the plan it is an identity, of which one run is
+        under way at a time; the run is recorded
     :param record: whether the run is recorded also if nothing starts
     :param attributes: name -> text, which the record of the run has
     :param ledger: the address of a PostgreSQL database that the record is kept in too, `postgresql://HOST/DATABASE`;
@@ -52,6 +54,8 @@ class Options:
     """Seconds in which a run that is under way has to end when this one goes on with it; None: it is refused."""
     github = stale = replaced = files = rebuild = failed = suggest = False
     keep_resources = False
+    lease = 60.0
+    """Seconds after its last sign of life for which a run counts as alive on other machines."""
     resumes = ""
     """The recorded run that is gone on with, "" for none."""
     attempt = 0
@@ -104,6 +108,7 @@ class Options:
         repeat_after_timeout: int = 0,
         repeat_until_fail: int = 0,
         record: bool = False,
+        workflow: str = "",
         attributes: Mapping[str, str] | None = None,
         ledger: str = "",
         cache: str = "",
@@ -147,6 +152,7 @@ class Options:
         self.wait = wait
         self.yes = yes
         self.record = record
+        self.workflow = workflow
         self.attributes: dict[str, str] = _dict_of(attributes)
         self.ledger = ledger
         self.exit_code = ""
@@ -172,7 +178,7 @@ class Options:
     @property
     def is_recorded_at_once(self) -> bool:
         """Whether a run is recorded also if nothing starts."""
-        return self.record or bool(self.attributes)
+        return self.record or bool(self.workflow or self.attributes)
 
     @property
     def ledger_url(self) -> str:
@@ -204,7 +210,8 @@ class Options:
         A snapshot shows what has changed, and forced actions run without a change; with --since or --only other
         actions would be missing in it.
         """
-        return bool(self.force_all or self.force or self.since or self.judges or self.names_limits or self.resumes)
+        selects = self.force_all or self.force or self.since or self.judges or self.names_limits
+        return bool(selects or self.resumes or self.workflow)
 
     def check(self) -> None:
         """Check the kinds of the options.
@@ -291,6 +298,7 @@ _KINDS = (
     ),
     ("timeout_times", _are_seconds, "a number above 0"),
     ("cache", lambda value: value in ("", *CACHES), f"one of {', '.join(CACHES)}"),
+    ("workflow", lambda value: _is_text(value) and (not value or value.isprintable()), "a name: 'nightly'"),
     ("record", lambda value: isinstance(value, bool), "True or False"),
     (
         "attributes",

@@ -69,6 +69,7 @@ def resume(call: Call, ledger: Database, run: str) -> int:
         setattr(options, name, value)
     options.record = True
     options.resumes = run
+    options.workflow = options.workflow or found.run.workflow
     call.resuming = Resuming(state, run, call.note, found, keeps_resources=options.keep_resources)
     return len(found.done_since)
 

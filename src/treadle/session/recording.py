@@ -55,6 +55,9 @@ def run_recorded(call: Call, run: Callable[[Call], RunReport]) -> RunReport:
         raise
     finally:
         bus.remove(recording)
+        if call.ownership is not None:
+            call.ownership.give_back()
+            call.ownership = None
     if is_shared:
         # a short run has no thread, and others look at what it has done too
         recording.go_beside()
@@ -110,6 +113,8 @@ def _about(call: Call, root: str) -> dict[str, Any]:
     about: dict[str, Any] = {"jobs": options.jobs or usable_cpus(), "user": user_name()}
     if options.resumes:
         about["resumes"] = options.resumes
+    if options.workflow:
+        about["workflow"], about["identity"] = options.workflow, call.identity
     about["plan"], folder = place(call, root, [*options.names, *options.force])
     selection = _selection(options)
     if folder != ".":

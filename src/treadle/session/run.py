@@ -60,6 +60,10 @@ def _run_plan(call: Call, probed: ProbeResult | None) -> RunReport:
 
     inputs_of_plan = PlanInputs(call)
     plan = call.load(is_run=True)
+    if call.options.workflow:
+        from .identity import claim
+
+        claim(call, plan)
     if call.options.judges:
         # before the producers of generated plans run: what they end with now selects nothing
         call.judge_by(plan.root)

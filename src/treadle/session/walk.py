@@ -165,6 +165,15 @@ class PlanWalk(CommandWalk):
                 self.bus.publish("note", f"{uid}: it begins with {grown}, as its last attempt lacked that")
         return job
 
+    def about_to_start(self, jobs: list[Any]) -> None:
+        """Write the marks of a batch of jobs; where another run has taken over our identity, none starts."""
+        ownership = self.call.ownership
+        if ownership is not None and not ownership.may_start():
+            for job in jobs:
+                job.left_out = "another run has taken over its workflow"
+            return
+        super().about_to_start(jobs)
+
     def describe(self, uid: Any) -> Action:
         """Return the data of an action for subscribers, with what the plan knows of it."""
         data = super().describe(uid)
