@@ -67,8 +67,14 @@ class PostgresServer:
         assert done.returncode == 0, done.stderr.decode()
 
     def start(self) -> None:
-        """Start it, unless it runs, and wait until it answers."""
+        """Start it, unless it runs, and wait until it answers: one that is ending ends first."""
+        waiting.until(self._answers, "an answer of the server")
+
+    def _answers(self) -> bool:
+        import psycopg
+
         if self._process is None or self._process.poll() is not None:
+            # after a kill its other processes may be there yet, and it refuses to start
             with (self.folder / "log").open("ab") as log:
                 self._process = subprocess.Popen(
                     [f"{self.bin}/postgres", "-D", self.data],
@@ -78,13 +84,6 @@ class PostgresServer:
                     stderr=log,
                     **self._as,
                 )
-        waiting.until(self._answers, "an answer of the server")
-
-    def _answers(self) -> bool:
-        import psycopg
-
-        assert self._process is not None
-        assert self._process.poll() is None, (self.folder / "log").read_text()
         try:
             self.connect().close()
         except psycopg.OperationalError:
