@@ -1,7 +1,7 @@
 """Fakes for tests of what is built on Walk, Scheduler and Job: no processes, no clock, no files.
 
 Put them into a Scheduler as its `clock` and `runner`; a Walk makes its Scheduler in `create_scheduler`.
-`OutputCacheContract` has the tests of any OutputCache.
+`OutputCacheContract` has the tests of any OutputCache, and a `LyingCache` is none that can be relied on.
 """
 
 from __future__ import annotations
@@ -330,3 +330,98 @@ class OutputCacheContract:
                 cache.get_blob(digest, target)
             with open(other, "rb") as file:
                 assert file.read() == b"kept"
+
+
+LIES = (
+    *("no entry", "an empty entry", "garbage for an entry", "half of an entry", "the entry of another key"),
+    *("an entry that is too long", "no blobs", "empty blobs", "half of each blob", "a flipped bit in each blob"),
+    *("longer blobs", "other blobs", "blobs without end", "faults", "faults of the system"),
+)
+"""The ways in which a `LyingCache` lies."""
+
+
+class LyingCache:
+    """An OutputCache that does not return what was stored: nothing of it may come to harm.
+
+    :param cache: what keeps the truth
+    :param lie: how it lies, one of `LIES`
+    """
+
+    name = "lying"
+    writable = True
+    is_own = False
+
+    def __init__(self, cache: OutputCache, lie: str) -> None:
+        if lie not in LIES:
+            raise ValueError(f"{lie!r} is none of LIES")
+        self.cache = cache
+        self.lie = lie
+        self.asked = 0
+        """How often it was asked for something."""
+        self.discarded: list[Digest] = []
+        self._other: bytes | None = None
+
+    def _fail(self) -> None:
+        self.asked += 1
+        if self.lie == "faults":
+            raise CacheError("is not reachable")
+        if self.lie == "faults of the system":
+            raise OSError(5, "Input/output error")
+
+    def get_entry(self, key: str, limit: int) -> bytes | None:
+        """Return something else than the entry of a key."""
+        self._fail()
+        if self.lie == "no entry":
+            return None
+        if self.lie == "the entry of another key":
+            # that of another action is there too, and every key leads to it
+            before, self._other = self._other, self.cache.get_entry(key, limit) or self._other
+            return before
+        body = self.cache.get_entry(key, limit)
+        if body is None:
+            return None
+        lies = {
+            "an empty entry": b"",
+            "garbage for an entry": b"\xff" * 100,
+            "half of an entry": body[: len(body) // 2],
+            "an entry that is too long": bytes(limit + 1),
+        }
+        return lies.get(self.lie, body)
+
+    def get_blob(self, digest: Digest, path: str) -> bool:
+        """Write something else than the blob."""
+        self._fail()
+        if self.lie == "no blobs" or not self.cache.get_blob(digest, path):
+            return False
+        with open(path, "rb") as file:
+            data = file.read()
+        lies = {
+            "empty blobs": b"",
+            "half of each blob": data[: len(data) // 2],
+            "a flipped bit in each blob": bytes([data[0] ^ 1]) + data[1:] if data else b"x",
+            "longer blobs": data + b"x",
+            "other blobs": bytes(len(data)),
+            "blobs without end": data + bytes(1 << 20),
+        }
+        if self.lie in lies:
+            with open(path, "wb") as file:
+                file.write(lies[self.lie])
+        return True
+
+    def put_blob(self, digest: Digest, path: str) -> None:
+        """Store a blob as it is."""
+        self._fail()
+        self.cache.put_blob(digest, path)
+
+    def put_entry(self, key: str, body: bytes) -> None:
+        """Store an entry as it is."""
+        self._fail()
+        self.cache.put_entry(key, body)
+
+    def discard(self, digest: Digest) -> None:
+        """Note the digest."""
+        self.discarded.append(digest)
+
+    def close(self, wait: float) -> int:
+        """End the work of the other one."""
+        return self.cache.close(wait)

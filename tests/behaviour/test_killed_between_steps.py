@@ -190,12 +190,21 @@ class Prepared:
     """A project in which everything was made once, and in which a user has been at work since.
 
     :param workdir: the `workdir` of the actions that may have one
+    :param is_cached: whether all that the next run wants is in a cache, by a run in another folder
     """
 
-    def __init__(self, folder: Path, case: Case, workdir: str = "") -> None:
+    def __init__(self, folder: Path, case: Case, workdir: str = "", *, is_cached: bool = False) -> None:
+        if is_cached:
+            other = folder / "other"
+            other.mkdir()
+            put(other, "treadle.yaml", in_folders(PLAN + LATTER, workdir))
+            put(other, "i", "b c")
+            assert call(other, "run")[0] == 0, (folder / "printed").read_text()
         self.first = folder / "first"
         self.folder = folder / "project"
         self.case = case
+        # D7: of a depfile the record has what it names
+        self.result = {name: text for name, text in RESULT.items() if not is_cached or name != "o/f.d"}
         self.first.mkdir()
         put(self.first, "treadle.yaml", in_folders(PLAN + FORMER, workdir))
         put(self.first, "i", "a b")
@@ -224,7 +233,7 @@ class Prepared:
         there = outside(self.folder)
         theirs = {name: text for name, text in self.case.theirs.items() if name in self.case.stays}
         more = {name: text for name, text in there.items() if name not in RESULT and name not in theirs}
-        assert {name: there.get(name) for name in RESULT} == RESULT, when
+        assert {name: there.get(name) for name in self.result} == self.result, when
         assert not {name for name in more if name not in self.case.theirs}, (when, more)
 
     def check_clean_leaves_only_theirs(self, when: str) -> None:
@@ -317,3 +326,26 @@ def test_a_run_with_workdirs_that_was_killed_at_any_step_loses_nothing_and_the_n
         left = [name for name in tree(project.folder) if name.startswith(".treadle/work/")]
         assert not left, (when, left)
     assert done > 8
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_restore_that_was_killed_at_any_step_loses_nothing_and_the_next_run_is_right(
+    tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R1, R2, case 43: whether the next run restores the rest or not."""
+    monkeypatch.setenv("TREADLE_CACHE", "local")
+    monkeypatch.setenv("TREADLE_CACHE_DIR", str(tmp_path / "store"))
+    monkeypatch.setattr(
+        sys.modules[__name__], "PLAN", PLAN.replace("actions:", "defaults: {cache: true}\nactions:")
+    )
+    number = list(CASES).index(case)
+    project = Prepared(tmp_path, CASES[case], ("", "fresh")[number % 2], is_cached=True)
+    done = 0
+    for when in project.runs_after_kills((number, len(CASES))):
+        done += 1
+        left = [name for name in tree(project.folder) if name.startswith(".treadle/restore/")]
+        assert not left, (when, left)
+        if done % 3 == 0:
+            project.check_clean_leaves_only_theirs(when)
+    assert done > 8
+    assert "restored" in project.printed()

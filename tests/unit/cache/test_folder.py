@@ -1,0 +1,299 @@
+"""FolderCache: what every store does, and its own size, uses, modes and damage."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from cache_stores import KEY, placed, put, stored, tree
+from treadle.cache import folder as folders
+from treadle.cache.base import ENTRY_LIMIT, CacheError, Digest
+from treadle.cache.folder import FolderCache
+from treadle.testing import OutputCacheContract
+
+
+class TestFolderCache(OutputCacheContract):
+    def make_cache(self, folder: str) -> FolderCache:
+        return FolderCache(folder, least_free=0)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> FolderCache:
+    return FolderCache(str(tmp_path / "store"), least_free=0)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "root").mkdir()
+    return tmp_path / "root"
+
+
+def digest_of(path: Path) -> Digest:
+    return Digest(path.name, path.stat().st_size)
+
+
+def files(cache: FolderCache, kind: str) -> list[Path]:
+    return sorted(Path(cache.folder, kind).glob("*/*"))
+
+
+def used(path: Path, hours: float) -> None:
+    """Let a file be as if it was used so many hours ago."""
+    when = time.time() - hours * 3600
+    os.utime(path, (when, when))
+
+
+def test_the_folder_is_for_its_user_alone_and_has_a_tag(cache: FolderCache, root: Path) -> None:
+    """L1."""
+    put(root, {"o": "text"})
+    stored(cache, root, "o")
+    for path in Path(cache.folder).rglob("*"):
+        assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
+    assert not stat.S_IMODE(os.stat(cache.folder).st_mode) & 0o077
+    assert Path(cache.folder, "CACHEDIR.TAG").read_text().startswith("Signature: 8a477f597d28d172789f06886806bc55")
+
+
+def test_a_folder_that_others_may_write_to_is_not_used(cache: FolderCache, root: Path) -> None:
+    """L1."""
+    Path(cache.folder).mkdir()
+    Path(cache.folder).chmod(0o777)
+    put(root, {"o": "text"})
+    with pytest.raises(CacheError, match="all users may write to it"):
+        cache.get_entry(KEY, ENTRY_LIMIT)
+    with pytest.raises(CacheError, match="all users may write to it"):
+        stored(cache, root, "o")
+
+
+def test_an_entry_that_others_may_write_to_is_not_used(cache: FolderCache, root: Path) -> None:
+    """L1."""
+    put(root, {"o": "text"})
+    stored(cache, root, "o")
+    files(cache, "ac")[0].chmod(0o666)
+    with pytest.raises(CacheError, match="is not yours"):
+        cache.get_entry(KEY, ENTRY_LIMIT)
+
+
+def test_the_layout_is_that_of_a_server(cache: FolderCache, root: Path) -> None:
+    """W1."""
+    put(root, {"o": "text"})
+    stored(cache, root, "o")
+    assert files(cache, "ac") == [Path(cache.folder, "ac", KEY[:2], KEY)]
+    (blob,) = files(cache, "cas")
+    assert blob.parent.name == blob.name[:2]
+    assert not os.listdir(os.path.join(cache.folder, "new"))
+
+
+def test_a_use_is_noted_if_the_last_one_is_older_than_an_hour(cache: FolderCache, root: Path) -> None:
+    """L6."""
+    put(root, {"o": "text"})
+    stored(cache, root, "o")
+    for path in (*files(cache, "ac"), *files(cache, "cas")):
+        used(path, 0.5)
+        before = path.stat().st_mtime_ns
+        assert cache.get_entry(KEY, ENTRY_LIMIT)
+        cache.get_blob(digest_of(path), str(root / f"got{path.name[:4]}"))
+        assert path.stat().st_mtime_ns == before
+        used(path, 2)
+        assert cache.get_entry(KEY, ENTRY_LIMIT)
+        cache.get_blob(digest_of(path), str(root / f"got2{path.name[:4]}"))
+        assert time.time() - path.stat().st_mtime < 600
+
+
+def test_a_store_that_cannot_be_written_to_is_read(cache: FolderCache, root: Path) -> None:
+    """L6."""
+    put(root, {"o": "text"})
+    stored(cache, root, "o")
+    for path in (*files(cache, "ac"), *files(cache, "cas")):
+        used(path, 2)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "not permitted")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "utime", refuse)
+        (root / "o").unlink()
+        assert placed(cache, root, "o")
+
+
+def test_the_oldest_go_once_there_is_too_much(tmp_path: Path, root: Path) -> None:
+    """L6: down to 80 %; what was used in the last hour stays."""
+    cache = FolderCache(str(tmp_path / "store"), 100_000, least_free=0)
+    for number in range(5):
+        put(root, {f"o{number}": str(number) * 30_000})
+        stored(cache, root, f"o{number}", key=f"{number:064x}")
+    for number, path in enumerate(sorted(Path(cache.folder).glob("*/*/*"), key=lambda one: one.stat().st_mtime_ns)):
+        used(path, 20 - number)
+    cache.close(0)
+    kept = sum(one.size for one in cache.files())
+    assert 40_000 < kept <= 80_000
+    assert Path(cache.folder, "size").read_text() == str(kept)
+    assert [placed(cache, root / f"r{number}", f"o{number}", key=f"{number:064x}") for number in _made(root)] == [
+        *[False] * 3,
+        *[True] * 2,
+    ]
+
+
+def _made(root: Path) -> range:
+    for number in range(5):
+        (root / f"r{number}").mkdir()
+    return range(5)
+
+
+def test_what_was_used_lately_stays_even_if_it_is_too_much(tmp_path: Path, root: Path) -> None:
+    """L6."""
+    cache = FolderCache(str(tmp_path / "store"), 10, least_free=0)
+    put(root, {"o": "text" * 100})
+    stored(cache, root, "o")
+    cache.close(0)
+    (root / "o").unlink()
+    assert placed(cache, root, "o")
+
+
+def test_gc_removes_what_killed_runs_have_left(cache: FolderCache) -> None:
+    """L2."""
+    left = Path(cache.scratch, "tmp-1-ab")
+    left.write_text("half")
+    used(left, 2)
+    fresh = Path(cache.scratch, "tmp-2-ab")
+    fresh.write_text("half")
+    assert cache.gc() == (4, 4)
+    assert not left.exists()
+    assert fresh.exists()
+
+
+def test_a_damaged_number_counts_as_nothing(cache: FolderCache, root: Path) -> None:
+    """L6."""
+    put(root, {"o": "text"})
+    stored(cache, root, "o")
+    Path(cache.folder, "size").write_text("x" * 100)
+    cache.close(0)
+    assert int(Path(cache.folder, "size").read_text()) > 0
+
+
+def test_nothing_is_stored_on_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
+    """L6."""
+    assert not FolderCache(str(tmp_path), least_free=1 << 60).has_room(1)
+    assert FolderCache(str(tmp_path), least_free=0).has_room(1)
+    assert not FolderCache(str(tmp_path), least_free=0).has_room(1 << 60)
+
+
+def test_a_blob_that_vanished_is_written_again(cache: FolderCache, root: Path) -> None:
+    """L7: between its entry and it too."""
+    put(root, {"o": "text"})
+    stored(cache, root, "o")
+    files(cache, "cas")[0].unlink()
+    (root / "r").mkdir()
+    assert not placed(cache, root / "r", "o")
+    stored(cache, root, "o")
+    (root / "o").unlink()
+    assert placed(cache, root, "o")
+    assert (root / "o").read_text() == "text"
+
+
+def test_a_blob_of_another_size_is_a_miss_and_goes(cache: FolderCache, root: Path) -> None:
+    """L2: a torn file is found when it is read."""
+    put(root, {"o": "text"})
+    stored(cache, root, "o")
+    (blob,) = files(cache, "cas")
+    digest = digest_of(blob)
+    blob.write_text("te")
+    assert not cache.get_blob(digest, str(root / "got"))
+    assert not blob.exists()
+
+
+def test_stores_are_read_written_and_evicted_at_once_without_a_wrong_byte(tmp_path: Path) -> None:
+    """L7: three threads; each process has its own locks."""
+    place = str(tmp_path / "store")
+    wrong: list[str] = []
+    hits = [0]
+    is_over = threading.Event()
+
+    def work(name: str) -> None:
+        root = tmp_path / name
+        root.mkdir()
+        cache = FolderCache(place, 1 << 20, least_free=0)
+        for number in range(60):
+            text = f"text {number % 7}" * 100
+            put(root, {"o": text})
+            stored(cache, root, "o", key=f"{number % 7:064x}")
+            for other in range(7):
+                target = root / f"{number}-{other}"
+                target.mkdir()
+                if placed(cache, target, "o", key=f"{other:064x}"):
+                    hits[0] += 1
+                    if (target / "o").read_text() != f"text {other}" * 100:
+                        wrong.append(f"{name} {number} {other}")
+
+    def evict() -> None:
+        while not is_over.is_set():
+            for path in list(Path(place).glob("*/*/*"))[::3]:
+                path.unlink(missing_ok=True)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in ("a", "b")]
+    evictor = threading.Thread(target=evict)
+    for one in (*threads, evictor):
+        one.start()
+    for one in threads:
+        one.join()
+    is_over.set()
+    evictor.join()
+    assert not wrong
+    assert hits[0] > 0
+
+
+def test_a_blob_is_never_linked_to_an_output(cache: FolderCache, root: Path) -> None:
+    """L3."""
+    put(root, {"o": "text"})
+    stored(cache, root, "o")
+    (root / "o").unlink()
+    placed(cache, root, "o")
+    (root / "o").write_text("other")
+    (root / "r").mkdir()
+    assert placed(cache, root / "r", "o")
+    assert (root / "r/o").read_text() == "text"
+    assert tree(root / "r")["o"] == "text"
+
+
+@pytest.mark.parametrize("error", ["EXDEV", "EINVAL", "ENOSYS", "EOPNOTSUPP"])
+def test_where_the_kernel_cannot_copy_it_is_read_and_written(
+    cache: FolderCache, root: Path, error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L3."""
+    import errno
+
+    def refuse(*_: object) -> int:
+        raise OSError(getattr(errno, error), "no")
+
+    monkeypatch.setattr(os, "copy_file_range", refuse)
+    put(root, {"o": "text" * 500_000})
+    stored(cache, root, "o")
+    (root / "o").unlink()
+    assert placed(cache, root, "o")
+    assert (root / "o").read_text() == "text" * 500_000
+
+
+def test_where_the_kernel_copies_less_the_rest_is_read_and_written(
+    cache: FolderCache, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L3: a short result."""
+    real = os.copy_file_range
+    calls = [0]
+
+    def short(source: int, target: int, count: int) -> int:
+        calls[0] += 1
+        return real(source, target, min(count, 3)) if calls[0] % 2 else 0
+
+    monkeypatch.setattr(os, "copy_file_range", short)
+    put(root, {"o": "a longer text"})
+    stored(cache, root, "o")
+    (root / "o").unlink()
+    assert placed(cache, root, "o")
+    assert (root / "o").read_text() == "a longer text"
+
+
+def test_the_evictor_knows_the_hour_of_the_rule() -> None:
+    assert folders._LATELY == 3600
