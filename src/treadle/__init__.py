@@ -106,6 +106,7 @@ if TYPE_CHECKING:
     from .scheduling.scheduler import Scheduler as Scheduler
     from .session.call import RunReport as RunReport
     from .session.options import Options as Options
+    from .session.remote import RunControl as RunControl
     from .session.session import Session as Session
     from .state.store import Store as Store
     from .status import ReturnValue as ReturnValue
@@ -157,6 +158,7 @@ _HOMES = {
     "plan.model": ("Plan",),
     "session.options": ("Options",),
     "session.call": ("RunReport",),
+    "session.remote": ("RunControl",),
     "session.session": ("Session",),
     "state.store": ("Store",),
     "walk": ("Walk",),

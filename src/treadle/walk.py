@@ -32,7 +32,7 @@ from .status import ReturnValue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterable
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
     from typing import Any
 
     from .content.fingerprint import Fingerprint
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .core.time_left import TimeLeft
     from .engines.base import BaseRunner
     from .engines.spec import Engine
+    from .scheduling.live import LiveLimits
 
 OUT_OF_TIME = "the time limit of the run was reached"
 
@@ -101,6 +102,10 @@ class Walk:
         """How many of these are not needed, as long as nothing fails."""
         self.saved = 0.0
         """Seconds that the actions which were skipped took when they last ran, as far as is known."""
+        self.is_paused = False
+        """Whether nothing new starts, see `pause`."""
+        self.live: LiveLimits | None = None
+        """The limits that `set_limits` has changed."""
         self._stop_requested: int | None = None
         self._failures = 0
         self.runs_ended = 0
@@ -385,6 +390,7 @@ class Walk:
             pool=self.pool,
         )
         scheduler.max_running = self.max_running
+        scheduler.is_paused, scheduler.live = self.is_paused, self.live
         scheduler.before_start = self._before_start
         scheduler.expected_duration = self._expected
         runners = self._runners()
@@ -457,6 +463,51 @@ class Walk:
         self._stop_requested = max(stop_mode, self._stop_requested or 0)
         if self.scheduler is not None:
             self.scheduler.stop(stop_mode)
+
+    def pause(self) -> None:
+        """Start nothing new until `go_on` is called; what runs goes on. Any thread may call this.
+
+        Before the first run it counts for that one.
+        """
+        self.is_paused = True
+        if self.scheduler is not None:
+            self.scheduler.pause()
+
+    def go_on(self) -> None:
+        """Start again what may start, after `pause`; any thread may call this."""
+        self.is_paused = False
+        if self.scheduler is not None:
+            self.scheduler.go_on()
+
+    def set_limits(
+        self,
+        *,
+        queues: Mapping[str, int] | None = None,
+        resources: Mapping[str, int] | None = None,
+        limits: Mapping[str, int] | None = None,
+        max_running: int | None = None,
+    ) -> None:
+        """Change how much may run at the same time; any thread may call this, also while the walk runs.
+
+        What runs goes on: after a limit was lowered nothing starts until enough has ended. What then waits for more
+        than there is waits until the limit is raised.
+
+        :param queues: name -> tokens
+        :param resources: type -> how much may be used, up to what the pool has
+        :param limits: the group of a `limit`, in a plan a family of actions -> how many of it may run
+        :param max_running: how many jobs may run, over all queues
+        :raises UsageError: a number is no whole number of 0 or more
+        """
+        from .scheduling.live import LiveLimits, check_limits
+
+        check_limits(queues, resources, limits, max_running)
+        if self.live is None:
+            self.live = LiveLimits()
+        live, scheduler = self.live, self.scheduler
+        live.change(queues, resources, limits, max_running)
+        if scheduler is not None:
+            scheduler.live = live
+            scheduler.call_soon(scheduler.take_over_limits)
 
     def report(self) -> Report:
         """Return what has become of each action up to now."""

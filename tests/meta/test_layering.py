@@ -26,7 +26,7 @@ def rows() -> dict[str, set[str]]:
     walk = {"scheduling", "engines", "events", "content", "core"}
     command = {"walk", "state", "cache", *walk}
     fastpath = {"command", *command}
-    session = {"ledger", "importers", "plan", "frontends", "report", "ui", "fastpath", *fastpath}
+    session = {"ledger", "control", "importers", "plan", "frontends", "report", "ui", "fastpath", *fastpath}
     return {
         **{name: set() for name in ALL_MAY_USE},
         "core": set(),
@@ -36,6 +36,7 @@ def rows() -> dict[str, set[str]]:
         "engines": {"core"},
         "events": {"core"},
         "ledger": {"state", "events", "content", "core"},
+        "control": {"state", "events", "content", "core"},
         "scheduling": {"engines", "events", "core"},
         "walk": walk,
         "command": command,

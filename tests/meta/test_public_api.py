@@ -32,6 +32,7 @@ TREADLE = {
         "Plan",
         "Project",
         "Request",
+        "RunControl",
         "RunRecording",
         "RunReport",
         "Session",
@@ -61,10 +62,12 @@ HOOKS = {
     *("should_execute_action", "create_skipped_job", "create_job", "request_requeue", "get_job", "collect"),
     *("inputs_moved", "demands", "decide", "about_to_start", "create_scheduler", "run", "co_run", "stop", "report"),
     *("describe", "expected_duration", "is_met", "outcome_of"),
+    *("pause", "go_on", "set_limits"),
 }
 SCHEDULER = {
     *("simple_provider", "safe_collect", "safe_job_provider", "init_state", "is_finished", "log_state"),
     *("run", "push", "enqueue", "launch", "wait", "stop", "active_jobs", "queued_jobs", "start_time", "stop_time"),
+    *("pause", "go_on", "call_soon", "wake", "take_over_limits", "bounds", "waiting_jobs", "delayed_jobs"),
 }
 
 

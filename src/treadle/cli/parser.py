@@ -200,6 +200,10 @@ COMMANDS = {
     "diff": "what two recorded runs have decided differently, and why",
     "stats": "how long actions take, how much memory, how often they fail",
     "gc": "remove the records of old runs",
+    "set": "change how much of a run may run at once, while it runs",
+    "pause": "let a run start nothing new, until `treadle continue`",
+    "continue": "let a run go on after `treadle pause`",
+    "stop": "end a run: nothing new starts, what runs is ended",
     "clean": "remove outputs, so that the next run makes them again",
     "forget": "drop records, so that the next run runs these actions again",
     "adopt": "record existing outputs as current, without running",
@@ -214,6 +218,7 @@ _DAILY = ("run", "why", "status", "list", "graph", "log", "clean", "init")
 _OTHERS = {
     "further commands": ("check", "report", "forget", "adopt", "accept", "schema", "completion"),
     "recorded runs": ("runs", "resume", "show", "attempts", "diff", "stats", "gc"),
+    "a run under way": ("set", "pause", "continue", "stop"),
 }
 SHORT_HELP = (
     """\
@@ -343,7 +348,20 @@ examples:
 
 """,
 }
-_WITHOUT_NAMES = ("check", "init", "schema", "completion", "report", "runs", "resume", "show", "diff", "gc")
+_OF_RUNS = ("set", "pause", "continue", "stop")
+_WITHOUT_NAMES = (
+    "check",
+    "init",
+    "schema",
+    "completion",
+    "report",
+    "runs",
+    "resume",
+    "show",
+    "diff",
+    "gc",
+    *_OF_RUNS,
+)
 """Commands that take no names of actions."""
 
 
@@ -398,6 +416,10 @@ _USAGE = {
     "show": "[RUN]",
     "diff": "[RUN] [RUN]",
     "gc": "",
+    "set": "[RUN]",
+    "pause": "[RUN]",
+    "continue": "[RUN]",
+    "stop": "[RUN]",
     "forget": "NAME...",
     "adopt": "NAME...",
     "accept": "NAME...",
@@ -486,6 +508,11 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("graph", "--all", "fold nothing", dest="fold", action="store_const", const=0)
     add("graph", "--no-state", "do not check what would run", dest="state", action="store_false")
     _add_looking(add)
+    add("set", "--queue", "the tokens of a queue", dest="queues", action="append", metavar="NAME=N")
+    add("set", "-r", "how much of a resource may be used", dest="resources", action="append", metavar="TYPE=N")
+    add("set", "--limit", "how many of a family may run", dest="families", action="append", metavar="FAMILY=N")
+    add("set", "--max-running", "how many actions may run, over all queues", type=_positive, metavar="N")
+    add("stop", "--now", "kill what runs, without a grace period", action=flag)
     group = parser.add_argument_group("files of a run")
     add("run resume", "--events", "events as they happen, one JSON object per line", type=_file, metavar="FILE")
     add("run resume report", "--html", "a page: timeline, graph, reasons, failures", type=_file, metavar="FILE")

@@ -150,6 +150,22 @@ class Admission:
             for item, tokens, key in lines.items():
                 yield item, queue, tokens, -key
 
+    def set_tokens(self, queue: str, tokens: int) -> None:
+        """Change how many tokens a queue has; what runs keeps what it holds, so less than none may be free.
+
+        `refusal` goes on from the most that it ever had: what asks for more than there is now waits.
+        """
+        self.free[queue] = tokens - self.held_of(queue)
+        self.queues[queue] = max(self.queues[queue], tokens)
+
+    def held_of(self, queue: str) -> int:
+        """Return how many tokens of a queue are held."""
+        return sum(held for name, held in self._held.values() if name == queue)
+
+    def set_most(self, most: int | None) -> None:
+        """Change how many may run at the same time; what runs goes on."""
+        self.most = most
+
     @property
     def taken(self) -> Collection[int]:
         """The slots that are not free."""

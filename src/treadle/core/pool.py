@@ -278,7 +278,7 @@ class Room:
     :param slots: type of instances -> how many attempts may share one
     """
 
-    __slots__ = ("available", "ids", "left", "name", "size", "slots")
+    __slots__ = ("available", "closed", "ids", "left", "name", "size", "slots")
 
     def __init__(self, name: str, resources: Mapping[str, int | Sequence[str]], slots: Mapping[str, int]) -> None:
         self.name = name
@@ -288,7 +288,9 @@ class Room:
         self.ids = {kind: tuple(what) for kind, what in resources.items() if not isinstance(what, int)}
         self.slots = {kind: slots.get(kind, 1) for kind in self.ids}
         self.left = {kind: [self.slots[kind]] * len(ids) for kind, ids in self.ids.items()}
-        """type -> free slots of each instance."""
+        """type -> free slots of each instance; of one that is closed less than none."""
+        self.closed: dict[str, set[int]] = {}
+        """type -> the instances that nothing gets, as the place was made smaller."""
 
     def lacking(self, need: Mapping[str, int]) -> float:
         """Return how much is missing for a need, as the sum of the shares of what the place has of each type."""
@@ -301,6 +303,14 @@ class Room:
     def could_meet(self, need: Mapping[str, int]) -> bool:
         """Return whether the place, with nothing running, has what a need asks for."""
         return all(amount <= self.size.get(kind, 0) for kind, amount in need.items())
+
+    def has_open(self, need: Mapping[str, int]) -> bool:
+        """Return whether of instances so many may be used as a need asks for."""
+        return all(
+            amount <= len(self.ids[kind]) - len(self.closed.get(kind, ()))
+            for kind, amount in need.items()
+            if kind in self.ids
+        )
 
     def choose(self, kind: str, number: int, kept: Iterable[int] = ()) -> list[int]:
         """Return the instances for a demand: those with the fewest free slots that will do, then the lowest."""
@@ -339,16 +349,31 @@ class Room:
             for index in chosen[kind]:
                 self.available[kind] += left[index] == 0
                 left[index] += 1
+            if self.closed.get(kind):
+                # one that is closed may still be in use, and counts in place of this one
+                self._close_others(kind, self.size[kind])
 
     def resize(self, kind: str, size: int) -> None:
-        """Set how much there is of an amount; what is held stays held.
-
-        :raises UsageError: it is a type of instances
-        """
+        """Set how much there is of an amount, or how many instances may be used; what is held stays held."""
         if kind in self.ids:
-            raise UsageError(f"{kind!r} of {self.name!r} are instances", facts=("only an amount can be resized",))
+            self._close_others(kind, size)
+            return
         self.available[kind] = self.available.get(kind, 0) + size - self.size.get(kind, 0)
         self.size[kind] = size
+
+    def _close_others(self, kind: str, size: int) -> None:
+        """Let so many instances be used: those that are used now; none at all while more than that are."""
+        left, slots, before = self.left[kind], self.slots[kind], self.closed.get(kind, set())
+        for index in before:
+            left[index] += slots
+        in_order = sorted(range(len(left)), key=lambda index: (left[index], index))
+        used = sum(free < slots for free in left)
+        closed = self.closed[kind] = set(in_order[size if used <= size else 0 :])
+        for index in closed:
+            # what is given back to it counts, and makes none of it free
+            left[index] -= slots
+        self.size[kind] = min(size, len(left))
+        self.available[kind] = sum(free > 0 for free in left)
 
 
 def amount_of(kind: str, text: str) -> int | str:

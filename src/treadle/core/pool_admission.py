@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from treadle.errors import InternalError
 
 from .admission import Admission
-from .pool import Allocation, Demand, Room
+from .pool import Allocation, Demand, Room, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -41,6 +41,8 @@ MOST_PASSED = 8
 CPUS = "cpus"
 """The type of which an attempt in the default queue takes one where it does not say."""
 DEFAULT_QUEUE = "default"
+OF_RUN, FAMILY, MUTEX = "_run", "_family:", "_mutex:"
+"""Types of our own: how many may run; with the name of a group, how many of it; a name that one may have."""
 
 _Head = tuple["_Entry", int, "_Line"]
 """The first of a line, as an element of a heap: the entry, the number of the element, the line."""
@@ -141,6 +143,10 @@ class _Reservation:
         ours, since = self.line.within, self.since
         return all(slot in ours or slot in since for slot in line.within)
 
+    def is_on_closed(self) -> bool:
+        """Return whether instances are kept that nothing gets any more, as there are to be fewer."""
+        return any(not ids.isdisjoint(self.room.closed.get(kind, ())) for kind, ids in self.kept.items())
+
     def note(self, slot: int, held: _Held, sign: int) -> None:
         """Note that one has started since, or has ended (-1)."""
         if sign > 0:
@@ -163,7 +169,8 @@ class PoolAdmission(Admission):
     """
 
     __slots__ = (
-        *("_after_exclusive", "_alone", "_busy", "_heads", "_line_of", "_number", "_reservation", "_rooms"),
+        *("_after_exclusive", "_alone", "_busy", "_declared", "_heads", "_line_of", "_number", "_reservation"),
+        "_rooms",
         *("_shared", "_taken", "pool", "rank_of"),
     )
 
@@ -173,9 +180,11 @@ class PoolAdmission(Admission):
         self.rank_of: Callable[[Any], float] | None = None
         """Returns the rank of an item; None as long as ranks are not known."""
         self._rooms = [Room(node.name, node.resources, node.slots) for node in pool.nodes]
-        limits = {} if most is None else {"_run": most}
+        limits = {} if most is None else {OF_RUN: most}
         self._shared = Room("the run", limits, {})
         """What is counted over all nodes: the limits of groups and of the run, and mutexes."""
+        self._declared: dict[str, int] = {}
+        """The limits of groups as demands say them; what counts may be another one, see `set_limit`."""
         self._line_of: dict[Any, _Line] = {}
         self._heads: dict[str, list[_Head]] = {name: [] for name in queues}
         """queue -> a heap of the first of each line; an element whose number is not that of its line is stale."""
@@ -210,7 +219,7 @@ class PoolAdmission(Admission):
         if refused or demand is None:
             return refused
         if demand.limit is not None:
-            known = self._shared.size.get(_group(demand))
+            known = self._declared.get(_group(demand))
             if known is not None and known != demand.limit:
                 return f"its group {demand.group!r} has the limit {known}, and it says {demand.limit}"
         return self.pool.refusal(demand)
@@ -330,6 +339,8 @@ class PoolAdmission(Admission):
         self._shared.give_back(line.shared, {})
         if self._reservation is not None:
             self._reservation.note(slot, held, -1)
+            if self._reservation.is_on_closed():
+                self._reservation = None
         if slot == self._alone:
             self._alone = None
             self._after_exclusive = True
@@ -377,6 +388,65 @@ class PoolAdmission(Admission):
         ):
             self._reservation = None
 
+    def set_amount(self, kind: str, amount: int) -> None:
+        """Change how much of a type may be used on each node, up to what that has; what runs goes on.
+
+        Of processors more may be used: how many there are is said by the limit of the default queue, too.
+        """
+        for room, node in zip(self._rooms, self.pool.nodes, strict=True):
+            if kind in room.size:
+                room.resize(kind, amount if kind == CPUS else min(amount, size_of(node.resources[kind])))
+        self._reservation = None
+
+    def set_limit(self, group: str, limit: int) -> None:
+        """Change how many of a group may run at the same time; what runs goes on."""
+        self._shared.resize(_family(group), limit)
+        self._reservation = None
+
+    def set_most(self, most: int | None) -> None:
+        """Change how many may run at the same time; what runs goes on."""
+        self.most = most
+        lines = [line for line in self._line_of.values() if not line.encloses]
+        if most is None:
+            for line in lines:
+                line.shared.pop(OF_RUN, None)
+            self._shared.size.pop(OF_RUN, None)
+            return
+        for line in lines:
+            line.shared[OF_RUN] = 1
+            line.types = line.types | {OF_RUN}
+        self._shared.resize(OF_RUN, most)
+        self._shared.available[OF_RUN] = most - sum(not held.line.encloses for held in self._taken.values())
+        # what it counts was counted without this type
+        self._reservation = None
+
+    def bounds(self) -> dict[str, tuple[int, int]]:
+        """Return what may be used and what is free, over all nodes: type -> both."""
+        found: dict[str, tuple[int, int]] = {}
+        for room in (*self._rooms, self._shared):
+            for kind, size in room.size.items():
+                whole, free = found.get(kind, (0, 0))
+                found[kind] = (whole + size, free + room.available[kind])
+        return found
+
+    def pending(self) -> list[tuple[Any, str, int, tuple[tuple[str, int], ...]]]:
+        """Return what waits, in order: the item, its queue, its tokens, and what it asks for that is not free.
+
+        That is a list of types with the amounts; one that is behind others, or exclusive, may lack nothing.
+        """
+        found = []
+        for line in self._line_of.values():
+            lacked = self._lacked_by(line) if line.entries else ()
+            found += [(entry, line, lacked) for entry in line.entries]
+        found.sort(key=lambda one: one[0])
+        return [(entry.item, line.queue, line.tokens, lacked) for entry, line, lacked in found]
+
+    def _lacked_by(self, line: _Line) -> tuple[tuple[str, int], ...]:
+        """Return what a line asks for that is not free, on the node that lacks least."""
+        room = min(self._rooms, key=lambda room: room.lacking(_known(line.need, room)))
+        asked = [(room.available, line.need), (self._shared.available, line.shared)]
+        return tuple((kind, n) for free, need in asked for kind, n in need.items() if free.get(kind, 0) < n)
+
     def _line(
         self,
         queue: str,
@@ -401,13 +471,14 @@ class PoolAdmission(Admission):
         need = {kind: amount for kind, amount in demand.resources.items() if amount}
         if queue == DEFAULT_QUEUE and CPUS not in demand.resources and self.pool.most(CPUS):
             need[CPUS] = 1
-        limits = {f"_mutex:{name}": 1 for name in demand.mutex}
+        limits = {f"{MUTEX}{name}": 1 for name in demand.mutex}
         if demand.limit is not None:
             limits[_group(demand)] = demand.limit
         for kind, size in limits.items():
+            self._declared.setdefault(kind, size)
             if kind not in self._shared.size:
                 self._shared.resize(kind, size)
-        of_run = () if self.most is None or encloses else ("_run",)
+        of_run = () if self.most is None or encloses else (OF_RUN,)
         shared = dict.fromkeys((*limits, *of_run), 1)
         return _Line(queue, tokens, need, shared, demand.exclusive, encloses, within)
 
@@ -549,8 +620,13 @@ class PoolAdmission(Admission):
             entry = line.entries[0]
             if entry.passed >= MOST_PASSED and line.tokens <= self.free[line.queue]:
                 around = {room: self._held_around(line, room) for room in self._rooms}
-                rooms = [room for room, (held, _) in around.items() if room.could_meet(_sum(line.need, held))]
-                if rooms:
+                rooms = [
+                    room
+                    for room, (held, _) in around.items()
+                    if room.could_meet(_sum(line.need, held)) and room.has_open(line.need)
+                ]
+                # a limit that was lowered meanwhile must not keep others from starting
+                if rooms and self._shared.could_meet(line.shared):
                     room = min(rooms, key=lambda room: room.lacking(line.need))
                     self._reservation = _Reservation(line, entry, room, around[room][1])
                     return
@@ -571,7 +647,15 @@ class PoolAdmission(Admission):
 
 
 def _group(demand: Demand) -> str:
-    return f"_family:{demand.group}"
+    return _family(demand.group)
+
+
+def _family(group: str) -> str:
+    return f"{FAMILY}{group}"
+
+
+def _known(need: Mapping[str, int], room: Room) -> dict[str, int]:
+    return {kind: amount for kind, amount in need.items() if kind in room.available}
 
 
 def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
@@ -588,6 +672,6 @@ def _exceeds(free: Mapping[str, int], amounts: Iterable[tuple[str, int]]) -> boo
 
 def _emptiest(room: Room, kind: str, number: int, full: Collection[int]) -> list[int]:
     """Return the instances with the most free slots that are not among the full ones, then the lowest."""
-    left = room.left[kind]
-    may = [index for index in range(len(left)) if index not in full]
+    left, closed = room.left[kind], room.closed.get(kind, ())
+    may = [index for index in range(len(left)) if index not in full and index not in closed]
     return sorted(may, key=lambda index: -left[index])[:number]

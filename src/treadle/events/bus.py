@@ -248,6 +248,26 @@ class Ended:
         self.heard: Mapping[str, float] = {}
 
 
+class Requested:
+    """A request to change what the run does, by another program or a method of the session; and its answer.
+
+    :ivar request: its fields, with its `verb` and its `id`
+    :ivar user: the name of the user that it comes from
+    :ivar via: how it came: `socket`, `ledger` or `program`
+    :ivar text: the answer, in words
+    :ivar ok: whether it was done, or was so already
+    """
+
+    __slots__ = ("ok", "request", "text", "user", "via")
+
+    def __init__(self, request: Mapping[str, Any], user: str, via: str, text: str, *, ok: bool) -> None:
+        self.request = request
+        self.user = user
+        self.via = via
+        self.text = text
+        self.ok = ok
+
+
 class WalkEnded:
     """A walk is over.
 
@@ -385,6 +405,9 @@ class Subscriber:
 
     def draining(self) -> None:
         """Handle that nothing new starts from now on: after failures, or after so many ends as were asked for."""
+
+    def requested(self, event: Requested) -> None:
+        """Handle a request to change what the run does, which was answered."""
 
     def problem(self, error: TreadleError) -> None:
         """Handle an error that does not end the run immediately."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from treadle.core.outcomes import Outcome
 
     from .attachments import Attachments
-    from .bus import Action, Ended, LogOpened, PlanRead, RunEnded, Started, WalkBegan, WalkEnded
+    from .bus import Action, Ended, LogOpened, PlanRead, Requested, RunEnded, Started, WalkBegan, WalkEnded
     from .encoding import Event
     from .sanitize import Tail
 
@@ -272,6 +272,13 @@ class Recorder(Subscriber):
                 self._record("action", name=name, **known, queue="default", tokens=1)
             self.decided(name, verdict)
             self._record_end(_end(name, outcome_of_end(BLOCKED)))
+
+    def requested(self, event: Requested) -> None:
+        """Record a request and its answer."""
+        said = dict(event.request)
+        text = without_root(event.text, self._root)
+        self._record("request", user=event.user, via=event.via, ok=event.ok, text=text, **said)
+        self.sink.flush()
 
     def problem(self, error: TreadleError) -> None:
         """Record the errors of a generated plan."""

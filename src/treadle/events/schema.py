@@ -44,6 +44,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         *("failure", "exit_code", "emptied", "restored", "log", "resources", "usage", "measurements"),
         *("attributes", "artifacts"),
     ),
+    "request": (
+        *("verb", "id", "user", "via", "ok", "text", "queues", "resources", "limits", "max_running", "now"),
+        *("names", "as"),
+    ),
     "problem": ("text", "facts", "hint", "place"),
     "lost": ("host", "user", "reason"),
     "summary": ("total", "counts", "duration", "saved", "interrupted", "exit_code"),
@@ -82,6 +86,10 @@ def _is_number_or_text(value: object) -> bool:
 def are_values(value: object) -> bool:
     """Return whether a value is a map of texts and lists of texts."""
     return isinstance(value, dict) and all(_is_text(one) or are_texts(one) for one in value.values())
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
 
 
 def _is_map(value: object) -> bool:
@@ -134,6 +142,10 @@ _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     ),
     **dict.fromkeys(("plan", "workflow", "resumes", "identity"), (_is_text, "a text")),
     **dict.fromkeys(("attempt", "attempts", "jobs", "pid", "exit_code", "delay"), (is_number, "a number")),
+    **dict.fromkeys(("verb", "via", "as"), (_is_text, "a text")),
+    **dict.fromkeys(("ok", "now"), (_is_flag, "true or false")),
+    "limits": (are_numbers, "a map of numbers"),
+    "max_running": (is_number, "a number"),
     "omitted": (_is_number_or_text, "a number or a text"),
     **dict.fromkeys(("queues", "left_out", "conditions"), (_is_map, "a map")),
     "counts": (are_numbers, "a map of numbers"),

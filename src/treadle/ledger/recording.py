@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     from treadle.core.decision import Verdict
     from treadle.errors import TreadleError
     from treadle.events.background import Background
-    from treadle.events.bus import Action, Ended, LogOpened, PlanRead, RunEnded, Started, WalkBegan, WalkEnded
+    from treadle.events.bus import (
+        Action,
+        Ended,
+        LogOpened,
+        PlanRead,
+        Requested,
+        RunEnded,
+        Started,
+        WalkBegan,
+        WalkEnded,
+    )
     from treadle.events.encoding import Event
     from treadle.events.recorder import Recorder
 
@@ -324,6 +334,11 @@ class Recording(Subscriber):
         """Record the errors of a generated plan."""
         self._has_problems = True
         self._say("problem", error)
+
+    def requested(self, event: Requested) -> None:
+        """Record a request."""
+        if self._recorder is not None:
+            self._recorder.requested(event)
 
     def _say(self, method: str, argument: object) -> None:
         if self._recorder is not None:

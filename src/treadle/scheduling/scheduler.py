@@ -8,7 +8,7 @@ KeyboardInterrupt may be raised between any two lines: `_abort` makes good what 
 from __future__ import annotations
 
 from _queue import Empty, SimpleQueue
-from _thread import RLock, allocate_lock
+from _thread import RLock, allocate_lock, get_ident
 from time import monotonic, time
 
 from treadle._startup.interpreter import deque, heappop, heappush, inherited
@@ -25,7 +25,7 @@ from .job import USE_SCHEDULER_TIMEOUT, Job, attribute_of, check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
     from datetime import datetime
     from typing import Any
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .coroutine_job import CoroutineJob
     from .coroutines import Coroutines
     from .job import ProcessJob
+    from .live import Bound, LiveLimits, Waiting
     from .threads import Threads
 
     JobProvider = Callable[[Hashable, Any, frozenset[Hashable], NotifyEnd], Job]
@@ -77,6 +78,14 @@ class Scheduler:
         self.grace = GRACE
         """Seconds between TERM and KILL of what is to end."""
         self.stop_mode = RUNNING
+        self.is_paused = False
+        """Whether nothing new starts; see `pause`."""
+        self.live: LiveLimits | None = None
+        """The limits that were changed while this runs, or before it."""
+        self.thread = 0
+        """The thread that runs the loop, 0 if none does."""
+        self._calls: deque[Callable[[], object]] = deque()
+        """What other threads want to have called in the loop."""
         # None until the first job comes for them: a run of programs alone loads neither threads nor asyncio
         self._threads: Threads | None = None
         self._coroutines: Coroutines | None = None
@@ -173,6 +182,7 @@ class Scheduler:
 
     def _run_alone(self, dag: DAG) -> None:
         self.init_state(dag)
+        self.thread = get_ident()
         try:
             while not self.is_finished:
                 self.enqueue()
@@ -195,6 +205,9 @@ class Scheduler:
                 self._coroutines.close()
             self.runner.close()
             self._stopped = time()
+            # what comes after this is not called any more, which `thread` tells
+            self._make_calls()
+            self.thread = 0
 
     async def co_run(self, dag: DAG) -> None:
         """Run all jobs of the graph as `run` does, for a coroutine; cancelling it stops the run, and waits."""
@@ -247,6 +260,8 @@ class Scheduler:
         self._tries = 0
         """How often something met a shortage while nothing ran."""
         self._retry_at = 0.0
+        if self.live is not None:
+            self.take_over_limits()
 
     def enqueue(self) -> None:
         """Take all vertices that are ready; what is skipped is collected and left at once."""
@@ -335,14 +350,20 @@ class Scheduler:
                 )
             self._pooled = PoolAdmission.continuing(self._admission, self.pool)
             self._admission = self._pooled
+            if self.live is not None:
+                self.take_over_limits()
         return self._pooled
 
     def launch(self) -> None:
         """Attempt all jobs that admission lets in, as long as the system has the resources for them."""
+        if self._calls:
+            self._make_calls()
         if self._delayed:
             self._push_delayed()
         if self.stop_mode != RUNNING:
             self._see_to_short()
+            return
+        if self.is_paused:
             return
         if self._admission.waiting and not self._admitted:
             if self._admission.is_short:
@@ -379,7 +400,10 @@ class Scheduler:
         if self.is_finished:
             return
         if not self._active and not self._delayed:
-            if self._short is not None or self._unanswered is not None:
+            if self.is_paused and self.stop_mode == RUNNING:
+                self._inbox.receive(self.runner, self._time_to_sleep())
+                self._finish_all()
+            elif self._short is not None or self._unanswered is not None:
                 self._inbox.receive(self.runner, pause_after(self._tries))
                 self._finish_all()
             else:
@@ -499,7 +523,11 @@ class Scheduler:
         self.enqueue()
         self.launch()
         if not self._active and not self._delayed and not self.is_finished:
-            raise InternalError("nothing runs and nothing can start, but work remains")
+            if self.live is None or not self.live.are_changed:
+                raise InternalError("nothing runs and nothing can start, but work remains")
+            # what a request has lowered another one raises
+            self.live.note_standstill()
+            self._inbox.receive(self.runner, self._time_to_sleep())
 
     def _finish_all(self) -> None:
         """Finish all jobs that have ended; if a callback raises, its job stays the first, to be finished later."""
@@ -582,7 +610,7 @@ class Scheduler:
 
     def _time_to_sleep(self) -> float | None:
         due = [self._delayed[0][0]] if self._delayed else []
-        if self._short is not None or self._unanswered is not None:
+        if (self._short is not None or self._unanswered is not None) and not self.is_paused:
             due.append(self._retry_at)
         if self._deadlines and (first := self._deadlines.first()) is not None:
             due.append(first)
@@ -631,8 +659,57 @@ class Scheduler:
         :param stop_mode: DRAINING (nothing new starts), STOPPING (running jobs are ended with grace) or KILLING
         """
         self.stop_mode = max(self.stop_mode, stop_mode)
+        self.wake()
+
+    def wake(self) -> None:
+        """Make the loop go round; any thread and any signal handler may call this."""
         self._inbox.ring()
         self.runner.wake()
+
+    def pause(self) -> None:
+        """Start nothing new until `go_on`; what runs goes on. Any thread may call this."""
+        self.is_paused = True
+
+    def go_on(self) -> None:
+        """Start again what may start; any thread may call this."""
+        self.is_paused = False
+        self.wake()
+
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Call a function in the thread of the loop, or at its end; any thread may call this.
+
+        What it raises ends the run. Without a run it is called at the begin of the next one.
+        """
+        self._calls.append(function)
+        self.wake()
+
+    def take_over_limits(self) -> None:
+        """Let limits count that were changed in `live`; called in the thread of the loop."""
+        if self.live is not None:
+            self.live.take_over(self._admission, self._pooled)
+
+    def bounds(self) -> dict[str, Bound]:
+        """Return how much there is of what jobs hold while they run, see `live.bounds_of`."""
+        from .live import bounds_of
+
+        return bounds_of(self._admission, self._pooled)
+
+    def waiting_jobs(self) -> Iterator[Waiting]:
+        """Yield the jobs that wait in queues, in order, and what each lacks; for the thread of the loop."""
+        from .live import Waiting, waiting_in
+
+        for job, _ in self._admitted:
+            yield Waiting(job, job.queue_name, {})
+        yield from waiting_in(self._admission, self._pooled)
+
+    def delayed_jobs(self) -> list[tuple[Job, float]]:
+        """Return the jobs that wait for their next attempt, each with the seconds until then."""
+        now = self.clock()
+        return [(job, max(0.0, due - now)) for due, _, job in sorted(self._delayed, key=lambda one: one[:2])]
+
+    def _make_calls(self) -> None:
+        while self._calls:
+            self._calls.popleft()()
 
     def limit_running(self, seconds: float) -> None:
         """Give each job that runs without a time limit so many seconds from now."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from treadle.events.background import Background
 from treadle.ledger.database import FILE
 
+from .controls import listen
+
 if TYPE_CHECKING:
     from treadle.ledger.recording import Recording
 
@@ -23,6 +25,7 @@ def begin_beside(call: Call, recording: Recording) -> Background:
     background.wake_loop = call.stops.wake
     _fill(call.options.ledger_url or os.path.join(recording.state_folder, FILE), background, recording)
     background.begin()
+    listen(call, recording, background)
     return background
 
 

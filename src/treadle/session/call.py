@@ -15,7 +15,7 @@ from .options import Options
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
-    from typing import Self
+    from typing import Protocol, Self
 
     from treadle.command.walk import CommandWalk
     from treadle.content.git_changes import Differences
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from .ownership import Ownership
     from .resuming import Resuming
     from .selection import Selection
+
+    class WalkControls(Protocol):
+        """What requests have changed in a run."""
+
+        def begin(self, walk: CommandWalk) -> None:
+            """Let a walk that is about to begin go on with what was changed."""
 
 
 class RunReport(Report):
@@ -96,13 +102,16 @@ class StopRequests:
         """From now on there is no walk."""
         self._walk = None
 
+    @property
+    def walk(self) -> CommandWalk | None:
+        """The walk that requests are for, None if there is none."""
+        return self._walk
+
     def wake(self) -> None:
         """Make the loop of the walk go round once. Any thread may call this."""
         walk = self._walk
         if walk is not None and walk.scheduler is not None:
-            from treadle.scheduling.scheduler import RUNNING
-
-            walk.scheduler.stop(RUNNING)
+            walk.scheduler.wake()
 
     def repeat(self) -> None:
         """Tell the walk of each request once more: a walk that is only about to begin does not listen yet."""
@@ -187,6 +196,8 @@ class Call:
         """What differs from the commit of --since."""
         self._selection: Selection | None = None
         """What judges actions for --only and --where."""
+        self.controls: WalkControls | None = None
+        """What requests have changed in the run, None as long as there was none, see `controls.controls_of`."""
         self.asker: Callable[[], Callable[[Callable[[], bool]], bool] | None] | None = None
         """Called when there is a question; returns what reads the answer, see `ui.ask`, None without a terminal."""
 

@@ -6,7 +6,7 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
 
@@ -78,6 +78,11 @@ class Options:
     """The recorded run that attempts are of, "" for all."""
     by = ""
     """What suggestions are made by: `max`, `p95` or `mean`."""
+    queues: Sequence[str] = ()
+    families: Sequence[str] = ()
+    """What `set` says of queues, and of the limits of families."""
+    max_running: int | None = None
+    now = False
     keep: int | None = None
     days: int | None = None
 

@@ -73,6 +73,8 @@ class PlanWalk(CommandWalk):
         self.plan = plan
         self.done = done
         self.bus = call.bus
+        if call.controls is not None:
+            call.controls.begin(self)
         self._published_stops = 0
         self._is_draining = False
         self._read_yes: Callable[[Callable[[], bool]], bool] | None = None

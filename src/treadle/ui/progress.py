@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from treadle.core.time_left import TimeLeft
     from treadle.errors import TreadleError
-    from treadle.events.bus import Ended, LogOpened, RunEnded, Started, WalkBegan, WalkEnded
+    from treadle.events.bus import Ended, LogOpened, Requested, RunEnded, Started, WalkBegan, WalkEnded
 
     from .console import Console
     from .log_tail import Follower
@@ -135,6 +135,11 @@ class Progress(Subscriber):
         """Show a remark."""
         self.console.warn(text)
         self._above.clear()
+
+    def requested(self, event: Requested) -> None:
+        """Show what another terminal has asked for; of a refusal only that one hears."""
+        if event.ok:
+            self.note(f"{event.text} (asked for by {event.user})")
 
     def problem(self, error: TreadleError) -> None:
         """Show the errors of a generated plan."""

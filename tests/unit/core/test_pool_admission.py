@@ -12,7 +12,7 @@ from treadle.core.admission import Admission
 from treadle.core.pool import Allocation, Demand, Node, Pool
 from treadle.core.pool_admission import LOOKED_PAST, MOST_PASSED, PoolAdmission
 from treadle.core.ranked_admission import ranked
-from treadle.errors import InternalError, UsageError
+from treadle.errors import InternalError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -284,8 +284,6 @@ def test_lowering_a_limit_ends_nothing_and_counts_until_enough_has_ended() -> No
     assert play.start() == ["e"]
     play.admission.resize("cpus", 3)
     assert play.start() == ["f"]
-    with pytest.raises(UsageError, match="are instances"):
-        Play(Pool({"gpus": ["0"]})).admission.resize("gpus", 2)
 
 
 def test_a_reservation_that_can_no_longer_be_met_is_given_up() -> None:
@@ -652,3 +650,78 @@ def check(play: Play, demands: dict[int, Demand], pool: Pool) -> None:
                 assert used[node.name, kind] <= what
             else:
                 assert all(used[node.name, kind, name] <= node.slots.get(kind, 1) for name in what)
+
+
+def change(admission: PoolAdmission, chance: random.Random, pool: Pool) -> None:
+    """Change one limit, as a request does."""
+    kind = chance.choice(["cpus", "gpus", "memory", "group", "most", "queue"])
+    if kind == "group":
+        admission.set_limit("f", chance.randint(0, 3))
+    elif kind == "most":
+        admission.set_most(chance.randint(1, 7))
+    elif kind == "queue":
+        admission.set_tokens("q", chance.randint(0, 4))
+    elif pool.most(kind):
+        admission.set_amount(kind, chance.randint(0, pool.most(kind) or 0))
+
+
+def in_use(play: Play, demands: dict[int, Demand], kind: str) -> dict[str, int]:
+    """Return node -> how much of a type is held there: of instances how many."""
+    found: dict[str, set[Any]] = {}
+    amounts: dict[str, int] = {}
+    for number in play.slots:
+        held = play.held(number)
+        found.setdefault(held.node, set()).update(held.instances.get(kind, ()))
+        if kind not in held.instances:
+            amounts[held.node] = amounts.get(held.node, 0) + held.amounts.get(kind, 0)
+    return {node: len(ids) + amounts.get(node, 0) for node, ids in found.items()}
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_limits_that_change_at_any_time_end_nothing_and_hold_from_then_on(seed: int) -> None:
+    """A9, A10: what starts after a change is within it, and once all is as it was, all starts and is given back."""
+    chance = random.Random(seed)
+    pool = chance.choice(POOLS)
+    play = Play(pool, chance.choice([None, 7]), default=chance.choice([2, 6]), q=3)
+    admission = play.admission
+    demands = {number: some_demand(chance, pool) for number in range(60)}
+    todo, started = list(demands), list[int]()
+    for _ in range(200):
+        for _ in range(chance.randint(0, 4)):
+            if todo:
+                number = todo.pop(0)
+                play.push(number, demands[number], chance.choice([0, 0, 1]))
+        if chance.random() < 0.4:
+            before = set(play.slots)
+            change(admission, chance, pool)
+            assert set(play.slots) == before
+        fresh = play.start()
+        started += fresh
+        for kind in ("cpus", "gpus", "memory"):
+            used = in_use(play, demands, kind)
+            for room in admission._rooms:
+                takes = [
+                    one for one in fresh if play.held(one).node == room.name and play.held(one).amounts.get(kind)
+                ]
+                # what has started leaves no more in use than there may be
+                assert not takes or used[room.name] <= room.size[kind]
+        if fresh and admission.most is not None:
+            assert len(play.slots) <= admission.most
+        if any(demands[one].group for one in fresh):
+            assert sum(bool(demands[one].group) for one in play.slots) <= admission._shared.size["_family:f"]
+        if play.slots and chance.random() < 0.7:
+            play.end(chance.choice(list(play.slots)))
+    for kind in ("cpus", "gpus", "memory"):
+        admission.set_amount(kind, pool.most(kind) or 0)
+    admission.set_limit("f", 2)
+    admission.set_most(100)
+    admission.set_tokens("q", 3)
+    for number in todo:
+        play.push(number, demands[number])
+    while admission.waiting or play.slots:
+        started += play.start()
+        assert play.slots, "nothing runs, and something waits"
+        play.end(chance.choice(list(play.slots)))
+    assert sorted(started) == list(demands)
+    assert all(room.available == room.size for room in admission._rooms)
+    assert admission.free == {"default": admission.queues["default"], "q": 3}
