@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -28,8 +30,9 @@ def rows_of(system: str) -> list[list[list[str]]]:
     return [[re.split(r"(?<!\\\\) \| ", row.strip("| ")) for row in table] for table in tables if table]
 
 
-def test_each_line_about_canary_is_held_by_tests_or_has_a_reason() -> None:
-    held, commands, otherwise = rows_of("canary")
+@pytest.mark.parametrize("system", ["canary", "jobmon"])
+def test_each_line_about_a_system_is_held_by_tests_or_has_a_reason(system: str) -> None:
+    held, commands, otherwise = rows_of(system)
     there = {
         name
         for path in (ROOT / "tests").rglob("test_*.py")
