@@ -947,6 +947,7 @@ class Walk:
         )
         end.usage, end.values = report.usage, report.values
         end.exit_code, end.resources, end.heard = report.exit_code, report.resources, report.heard
+        end.host = report.host
         if retry:
             end.delay = job.retry_delay
             if job._treadle_tries is not None:

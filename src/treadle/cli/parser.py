@@ -451,6 +451,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run resume", "-j", _JOBS, dest="jobs", type=_jobs, metavar="N")
     add("run resume", "-r", _RESOURCES, dest="resources", action="append", metavar="TYPE=N")
     add("run resume", "--pool", "a file that says what there is of resources", type=_file, metavar="FILE")
+    add("run resume", "--engine", "what runs the actions: local, process, …", metavar="NAME")
     add(
         "run resume",
         "-k",

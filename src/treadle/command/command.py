@@ -160,10 +160,11 @@ class Limits:
     :param exclusive: whether nothing else may run while it runs
     :param group: the group that `limit` counts in
     :param limit: how many of its group may run at the same time
+    :param engine: `local` for what runs on this machine, whatever the engine of the run is
     """
 
     __slots__ = (
-        *("exclusive", "fallbacks", "group", "limit", "mutex", "priority"),
+        *("engine", "exclusive", "fallbacks", "group", "limit", "mutex", "priority"),
         *("queue", "resources", "retries", "timeout", "tokens"),
     )
 
@@ -179,7 +180,9 @@ class Limits:
         exclusive: bool = False,
         group: str = "",
         limit: int | None = None,
+        engine: str = "",
     ) -> None:
+        self.engine = engine
         self.fallbacks: tuple[Mapping[str, int], ...] = ()
         self.resources: dict[str, int] = {}
         if resources:
@@ -203,7 +206,8 @@ class Limits:
             and self.retries.__class__ is Retries
         )
         is_timed = timeout is None or (type(timeout) in (float, int) and timeout > 0.0)
-        if not (is_usual and is_timed) or resources or self.mutex or exclusive or group or limit is not None:
+        says_more = resources or self.mutex or exclusive or group or limit is not None or engine
+        if not (is_usual and is_timed) or says_more:
             self._check(resources)
 
     def _check(self, given: object) -> None:
@@ -230,6 +234,7 @@ class Limits:
             exclusive=self.exclusive,
             group=group,
             limit=self.limit,
+            engine=self.engine,
         )
 
     @property

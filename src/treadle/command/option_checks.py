@@ -61,6 +61,7 @@ LIMITS: tuple[_Row, ...] = (
     ("group", lambda value: isinstance(value, str), "a name"),
     ("limit", lambda value: value is None or _is_whole(value, 1), "a whole number above 0, None for any number"),
     ("exclusive", lambda value: isinstance(value, bool), "True or False"),
+    ("engine", lambda value: value in ("", "local"), "'local', or '' for the engine of the run"),
 )
 _DICT: tuple[Callable[[Any], bool], str] = (lambda value: value is None or _is_map(value), "a dict, or None")
 _WHOLE = "a whole number above 0, None for the number of usable CPUs"

@@ -181,6 +181,7 @@ class Settings:
             from treadle.engines.choice import EngineChoice
 
             self.engine = EngineChoice.of(engine)
+            jobs = jobs or self.engine.processors()
         self.done_since = done_since or {}
         self.stop_after = stop_after
         self.deadline = deadline
@@ -856,9 +857,9 @@ class CommandWalk(Walk):
 
         By default that of the settings. What has the terminal runs here whatever this says.
         """
-        del uid, command
+        del uid
         choice = self.settings.engine
-        return "" if choice is None or choice.is_local else choice.name
+        return "" if choice is None or choice.is_local or command.limits.engine else choice.name
 
     def _note_runs(self, commands: Sequence[Command]) -> None:
         presence = [path for command in commands for path in command.presence]

@@ -195,16 +195,18 @@ class Agent:
             if not spec.folder.claim(spec.token):
                 self._tell(Hint(spec.token, GONE, "begun elsewhere"))
                 return
-            shared_folder.write(spec.folder.owner(spec.token), self.name)
+            shared_folder.write_new(spec.folder.owner(spec.token), f"{self.name}\n")
         except OSError as error:
             self._tell(Hint(spec.token, REFUSED, f"{error.filename}: {error.strerror}, on {self.host}"))
             return
         run = self._runs.get(spec.run)
         if run is None:
             run = self._runs[spec.run] = _Run(spec.folder, self._clock())
+            # it says how often we show life
+            self._look_at(run)
+            self._show_life(run)
         one = self._attempts[spec.token] = _Attempt(spec, run)
         self._look_at(run)
-        self._show_life(run)
         if spec.token not in self._attempts:
             return
         refused = self._refusal(spec)

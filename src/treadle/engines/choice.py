@@ -15,6 +15,8 @@ from .shared_folder import DelayedFolder, SharedFolder
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from treadle.core.pool import Pool
+
     from .spec import Engine
 
 GROUP = "treadle.engines"
@@ -72,6 +74,20 @@ class EngineChoice:
         settings = {key: value for key, value in data.items() if key not in ("name", *_OWN_KEYS) or key == "delay"}
         return cls(data["name"], settings, float(seconds), patience, tuple(passed), bool(mixed))
 
+    def capacity(self) -> Pool:
+        """Return what the engine has, or may get.
+
+        :raises TreadleError: it is not there, or cannot be used
+        """
+        return self.make().capacity()
+
+    def processors(self) -> int:
+        """Return how many processors all its workers have; 0 for this machine, and where that is not known."""
+        if self.is_local:
+            return 0
+        amounts = [node.resources.get("cpus", 0) for node in self.capacity().nodes]
+        return sum(amount if isinstance(amount, int) else len(amount) for amount in amounts)
+
     @property
     def is_local(self) -> bool:
         """Whether it is this machine."""
@@ -82,7 +98,7 @@ class EngineChoice:
 
         :raises UsageError: there is none of this name, or it is none
         """
-        engine = _load(self.name)()
+        engine = _load(self.name)(self.settings)
         missing = [name for name in _METHODS if not callable(getattr(engine, name, None))]
         if missing:
             raise UsageError(
@@ -100,7 +116,6 @@ class EngineChoice:
         delay = self.settings.get("delay") or 0
         return RemoteRunner(
             *(self.name, engine or self.make(), folder),
-            settings=self.settings,
             seconds=self.seconds,
             patience=self.patience,
             passed=self.passed,

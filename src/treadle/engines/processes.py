@@ -96,29 +96,22 @@ class _Worker:
 class Processes:
     """Workers in other processes of this machine.
 
-    Settings: `workers`, how many, or `{max: N, resources: {cpus: N, ...}}` with what each has; `delay`, seconds
-    after which one side sees what the other has written.
+    :param settings: `workers`, how many, or `{max: N, resources: {cpus: N, ...}}` with what each has; `delay`,
+        seconds after which a worker sees what the run has written
+    :raises UsageError: they say something else
     """
 
-    def __init__(self) -> None:
-        self._settings: Mapping[str, Any] = {}
+    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+        self._settings = settings or {}
+        _places(self._settings)
         self._run = RunFolder("")
         self._workers: dict[str, _Worker] = {}
         """Place -> the worker that is there."""
         self._by_fd: dict[int, _Worker] = {}
         self._wake_in = self._wake_out = -1
 
-    def configure(self, settings: Mapping[str, Any]) -> None:
-        """Take in the settings, before `capacity` is asked.
-
-        :raises UsageError: they are wrong
-        """
-        _places(settings)
-        self._settings = settings
-
-    def open(self, run: RunFolder, settings: Mapping[str, Any]) -> None:
+    def open(self, run: RunFolder) -> None:
         """Be ready; a worker starts with its first attempt."""
-        self.configure(settings)
         self._run = run
         self._wake_in, self._wake_out = os.pipe()
         os.set_blocking(self._wake_in, False)

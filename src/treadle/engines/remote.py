@@ -20,13 +20,13 @@ from treadle.errors import TreadleError
 
 from . import shared_folder
 from .agent import now_with_sleep, system_name
-from .base import GRACE, BaseRunner
+from .base import BaseRunner
 from .process_marks import KILL
 from .shared_folder import SharedFolder
 from .spec import ENDED, GONE, MOST_AT_ONCE, REFUSED, STARTED, AttemptSpec, RunFolder, WorkerReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from .base import Attempt, AttemptEnd, AttemptStart
     from .spec import Engine, Hint
@@ -72,7 +72,6 @@ class RemoteRunner(BaseRunner):
 
     :param name: what the engine is called
     :param folder: returns the folder of the run, which is there by then; called when something is to start
-    :param settings: for the engine
     :param seconds: the length of the lease
     :param patience: seconds for which a file that the other side has written is waited for
     :param passed: variables whose values are those of the worker
@@ -89,7 +88,6 @@ class RemoteRunner(BaseRunner):
         engine: Engine,
         folder: Callable[[], str],
         *,
-        settings: Mapping[str, Any] | None = None,
         seconds: float = lease.LEASE,
         patience: float | None = None,
         passed: Sequence[str] = (),
@@ -101,7 +99,6 @@ class RemoteRunner(BaseRunner):
         self.name = name
         self.engine = engine
         self._make_folder = folder
-        self._settings = dict(settings or {})
         self._seconds = seconds
         self._patience = seconds if patience is None else patience
         self._passed = tuple(passed)
@@ -182,7 +179,7 @@ class RemoteRunner(BaseRunner):
             self._folder = RunFolder(self._make_folder())
             self._folder.make()
             self._renew()
-            self.engine.open(self._folder, self._settings)
+            self.engine.open(self._folder)
             is_open = True
         except Exception as error:
             self._refuse_all(_words(error))
@@ -219,6 +216,8 @@ class RemoteRunner(BaseRunner):
 
     def _step(self, folder: RunFolder) -> None:
         self._take_orders(folder)
+        if self._is_closing and not self._remotes:
+            return
         for hint in self.engine.poll(self._time_to_wait()):
             self._hear(hint)
         now = self._clock()
@@ -384,8 +383,8 @@ class RemoteRunner(BaseRunner):
             return
         if not one.worker:
             owner = self._view.read(folder.owner(token))
-            if owner:
-                one.worker = owner.decode("utf-8", "replace")
+            if owner and owner.endswith(b"\n"):
+                one.worker = owner[:-1].decode("utf-8", "replace")
                 self._has_begun(one)
         if one.worker:
             pulse = self._view.read(folder.pulse(one.worker))
@@ -496,6 +495,3 @@ def _words(error: Exception) -> str:
 def _host_of(worker: str) -> str:
     """Return the host in the name of a worker, see `agent.new_name`."""
     return worker.rsplit("-", 2)[0] if worker.count("-") > 1 else worker
-
-
-__all__ = ["GRACE", "RemoteRunner"]

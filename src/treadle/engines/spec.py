@@ -226,18 +226,18 @@ class Engine(Protocol):
 
     It decides where, never whether: it gets what may start now, and tries nothing again. What it says is a hint to
     look; the end of an attempt is the report that its worker leaves. All of it is called from one thread, but for
-    `wake`. A package names its engine by an entry point of the group `treadle.engines`.
+    `wake`. A package names its engine by an entry point of the group `treadle.engines`: what takes the settings, as
+    a plan or a call says them, and returns the engine.
     """
 
-    def open(self, run: RunFolder, settings: Mapping[str, Any]) -> None:
-        """Be ready for the attempts of a run.
+    def open(self, run: RunFolder) -> None:
+        """Be ready for the attempts of a run; after a `close` for those of another one.
 
-        :param settings: what the plan or the call says of the engine beside its name
         :raises TreadleError: it cannot be used, with the reason
         """
 
     def capacity(self) -> Pool:
-        """Return what there is, or may come; asked before `open` too, and again from time to time."""
+        """Return what there is, or may come. It is asked before `open`: a run refuses what could never start."""
 
     def submit(self, attempts: Sequence[AttemptSpec]) -> list[str]:
         """Have attempts of equal demand run, each by `python -m treadle.engines.worker SPEC` or the like.

@@ -71,7 +71,7 @@ class Worker:
             if self.was_ended:
                 self.was_ended, self.is_ending = False, True
                 self.agent.end_all(ENDED)
-            self.agent.work(LONGEST_NAP)
+            self.agent.work(0 if self.is_ending and self.agent.is_idle else LONGEST_NAP)
         self.agent.close()
 
     def end(self, *_: object) -> None:

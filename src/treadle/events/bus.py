@@ -198,11 +198,13 @@ class Ended:
     :ivar usage: what its programs have used, None if that is not known
     :ivar values: what it has said of its work, None for nothing
     :ivar resources: what its last attempt got of the pool, None where it asked for nothing there
+    :ivar host: where its last attempt ran, as its engine says; "" for this machine
     :ivar heard: phase -> when its last attempt came to it, on the monotonic clock, of those that were heard of
     """
 
     __slots__ = (
-        *("attempts", "command", "delay", "duration", "emptied", "exit_code", "failure", "grown", "heard", "how"),
+        *("attempts", "command", "delay", "duration", "emptied", "exit_code", "failure", "grown", "heard", "host"),
+        "how",
         *("kept_log", "log", "most", "name", "outcome", "reasons", "resources", "restored", "usage", "values"),
     )
 
@@ -243,7 +245,7 @@ class Ended:
         self.most = most
         self.usage = usage
         self.values = values
-        self.kept_log = ""
+        self.kept_log = self.host = ""
         self.resources: Allocation | None = None
         self.heard: Mapping[str, float] = {}
 

@@ -350,6 +350,8 @@ class Recorder(Subscriber):
                 end["queued"] = _rounded(event.heard[QUEUED] - self._began)
             if event.resources is not None:
                 end["resources"] = event.resources.as_data()
+            if event.host:
+                end["host"] = event.host
             if event.exit_code is not None:
                 end["exit_code"] = event.exit_code
             if event.usage is not None:
@@ -393,7 +395,7 @@ class Recorder(Subscriber):
 
 _OF_ATTEMPTS = (
     *("name", "outcome", "category", "queued", "start", "duration", "exit_code", "failure", "resources", "usage"),
-    *("measurements", "attributes", "artifacts"),
+    *("host", "measurements", "attributes", "artifacts"),
 )
 """The fields of an end that are also told of an attempt which another one follows."""
 

@@ -41,6 +41,7 @@ class Attempt:
     :ivar attributes: what else it has said of its work
     :ivar artifacts: paths of files that it has named
     :ivar resources: type -> the amount that it got of the pool, or the names of the instances
+    :ivar host: where it ran, "" for the machine of the run
     :ivar log: its log; of an earlier attempt the one that is kept, if the run went on to the next
     :ivar output: texts that it printed, each with the number of bytes that are left out before it
     """
@@ -58,6 +59,7 @@ class Attempt:
     queued: float | None = None
     exit_code: int | None = None
     resources: Mapping[str, float | list[str]] = field(default_factory=dict)
+    host: str = ""
     log: str = ""
     output: list[tuple[str, int]] = field(default_factory=list)
 
@@ -348,7 +350,9 @@ class Run:
         self.summary = event
 
 
-_OF_ATTEMPTS = (*("queued", "exit_code", "log", "resources", "usage", "measurements", "attributes", "artifacts"),)
+_OF_ATTEMPTS = (
+    *("queued", "exit_code", "log", "resources", "usage", "measurements", "attributes", "artifacts", "host"),
+)
 """Fields of the end of an attempt that are kept as they are."""
 
 

@@ -36,13 +36,13 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "output": ("name", "text", "omitted"),
     "attempt": (
         *("name", "attempt", "outcome", "category", "queued", "start", "duration", "failure", "exit_code"),
-        *("delay", "log", "resources", "usage", "measurements", "attributes", "artifacts"),
+        *("delay", "log", "resources", "usage", "measurements", "attributes", "artifacts", "host"),
     ),
     "file": ("name", "path", "type", "data", "rows", "omitted"),
     "ended": (
         *("name", "status", "outcome", "category", "reason", "attempts", "queued", "start", "duration"),
         *("failure", "exit_code", "emptied", "restored", "log", "resources", "usage", "measurements"),
-        *("attributes", "artifacts"),
+        *("attributes", "artifacts", "host"),
     ),
     "request": (
         *("verb", "id", "user", "via", "ok", "text", "queues", "resources", "limits", "max_running", "now"),

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Stat = Callable[[bytes], os.stat_result]
     Stamps = tuple[memoryview[int], memoryview[int], memoryview[int]]
 
-FORMAT = b"treadle snapshot 23\n"
+FORMAT = b"treadle snapshot 24\n"
 FACTS, PATHS, KINDS, CTIMES, INODES, SIZES, ROW_ENDS, ROWS, BEFORE_ENDS, BEFORES, KEYS, ITEM_FILE = range(12)
 ITEM_ENDS, ITEM_SUMS, NUMBERS = 12, 13, 14
 PER_ITEM = 4

@@ -393,6 +393,7 @@ class _Reader:
         if self.text():
             retries.grow = {kind: _growth(text) for kind, text in self.pairs().items()}
         made = Limits(queue, int(tokens), int(priority), None if timeout is None else float(timeout), retries)
+        made.engine = self.text()
         if self.text():
             made.resources = self._amounts()
             made.mutex, made.exclusive, made.group = tuple(self.list()), bool(self.text()), self.text()
@@ -431,6 +432,7 @@ def _limits(limits: Limits) -> list[str]:
     texts.append("y" if retries.grow else "")
     if retries.grow:
         texts += _pairs({kind: _growth_text(growth) for kind, growth in retries.grow.items()})
+    texts.append(limits.engine)
     texts.append("y" if limits.says_demand else "")
     if texts[-1]:
         texts += _pairs({kind: str(amount) for kind, amount in limits.resources.items()})

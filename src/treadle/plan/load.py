@@ -23,7 +23,7 @@ from .language.value_files import ValueFiles
 from .model import Plan, TrackedEnviron
 from .read import groups
 from .read.file import Common, PlanFile, join_queues, read_header, read_values, secret_params
-from .read.pool import join_pools
+from .read.joined_pools import join_pools
 from .read.spec import Spec
 from .resolve import conditions, glob_matches
 from .resolve.commands import CommandBuilder, circle_error, hide_gpus

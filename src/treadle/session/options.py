@@ -44,6 +44,7 @@ class Options:
     :param ledger: the address of a PostgreSQL database that the record is kept in too, `postgresql://HOST/DATABASE`;
         "" for what TREADLE_LEDGER says
     :param cache: whether a cache for outputs is used: `off` or `local`; "" for what TREADLE_CACHE or the plan say
+    :param engine: the engine that runs actions, in place of that of the plan; `local` for this machine
     :param yes: whether actions that have to be confirmed start without a question
     """
 
@@ -117,6 +118,7 @@ class Options:
         attributes: Mapping[str, str] | None = None,
         ledger: str = "",
         cache: str = "",
+        engine: str = "",
     ) -> None:
         self.cache = cache
         self.command = ""
@@ -158,6 +160,7 @@ class Options:
         self.yes = yes
         self.record = record
         self.workflow = workflow
+        self.engine = engine
         self.attributes: dict[str, str] = _dict_of(attributes)
         self.ledger = ledger
         self.exit_code = ""
@@ -304,6 +307,7 @@ _KINDS = (
     ("timeout_times", _are_seconds, "a number above 0"),
     ("cache", lambda value: value in ("", *CACHES), f"one of {', '.join(CACHES)}"),
     ("workflow", lambda value: _is_text(value) and (not value or value.isprintable()), "a name: 'nightly'"),
+    ("engine", _is_text, "the name of an engine: 'process'"),
     ("record", lambda value: isinstance(value, bool), "True or False"),
     (
         "attributes",

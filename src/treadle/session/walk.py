@@ -235,7 +235,12 @@ def resource_settings(options: Options, plan: str) -> dict[str, Any]:
         from treadle.plan.read.pool import read_file
 
         most = str(read_file(options.pool).get("max_running", most))
-    return {"pool": find, "max_running": int(most) if most else None}
+    found: dict[str, Any] = {"pool": find, "max_running": int(most) if most else None}
+    if options.engine or '"engine"' in told:
+        from .engine import engine_settings
+
+        found |= engine_settings(options, told)
+    return found
 
 
 def limit_settings(call: Call, ends: int = 0) -> dict[str, Any]:

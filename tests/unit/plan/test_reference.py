@@ -119,6 +119,11 @@ def surrounded(table: str, key: Key) -> str:
         return f"{head}cache: {{local: {{{key.example}}}}}\n{hello}"
     if table == "cached":
         return f"{head}{hello}  a: {{run: x, out: o, cache: {{{key.example}}}}}\n"
+    if table == "engine":
+        name = "" if key.name == "name" else ", name: process"
+        return f"{head}engine: {{{key.example}{name}}}\n{hello}"
+    if table == "workers":
+        return f"{head}engine: {{name: process, workers: {{{key.example}}}}}\n{hello}"
     if table == "pool":
         return f"{head}pool: {{gpus: {{{key.example}{'' if key.name == 'ids' else ', ids: [0, 1]'}}}}}\n{hello}"
     if not key.example.startswith(("run:", "argv:", "sh:")):

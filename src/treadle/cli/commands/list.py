@@ -314,6 +314,7 @@ def _action_as_data(action: Action, files: Origins | None) -> dict[str, object]:
         "mutex": list(command.limits.mutex),
         "limit": command.limits.limit,
         "exclusive": command.limits.exclusive,
+        "engine": command.limits.engine or None,
         "codes": command.codes.said if command.codes is not None else None,
         "expect": command.expect.text if command.expect is not None else None,
         "workdir": command.workdir or None,

@@ -14,7 +14,7 @@ from treadle.plan.yaml.nodes import Items, Scalar, Table, shape
 from treadle.plan.yaml.parser import parse, read_source
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from treadle.errors import TreadleError
     from treadle.plan.yaml.nodes import Node
@@ -178,25 +178,6 @@ def _names(validator: Validator, name: Scalar, value: Node | None) -> list[str] 
 
 def _example(kind: str) -> str:
     return f"{kind}: 8GiB" if kind == MEMORY else f"{kind}: 4"
-
-
-def join_pools(files: Iterable[tuple[Validator, Mapping[str, Node]]]) -> str:
-    """Return what a plan says of its pool, as `Project.pool`. What an including plan says of a type counts.
-
-    :param files: the validator and the entries at the top of each file, an including one before those it includes
-    """
-    joined: dict[str, Any] = {}
-    for validator, entries in files:
-        said = read_pool(validator, entries)
-        for key, value in said.items():
-            joined[key] = {**value, **joined.get(key, {})} if isinstance(value, dict) else joined.get(key, value)
-    if not joined:
-        return ""
-    # most plans say nothing, and a run that reads one then loads no json
-    import json
-
-    most = joined.pop("max_running", "")
-    return f"{most} {json.dumps(joined) if joined else ''}".rstrip()
 
 
 def demand_error(validator: Validator, kind: str, node: Scalar, wrong: str) -> TreadleError:

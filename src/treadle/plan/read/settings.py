@@ -38,7 +38,7 @@ _KEYS = frozenset(
         *("env", "track", "pass", "tools", "shell", "queue", "tokens"),
         *("priority", "timeout", "retries", "console", "codes", "expect", "workdir", "baseline", "artifacts"),
         "cache",
-        *("resources", "limit", "mutex", "exclusive"),
+        *("resources", "limit", "mutex", "exclusive", "engine"),
     )
 )
 
@@ -286,6 +286,7 @@ class SettingsReader:
             self._retries(entries.get("retries")),
             exclusive=self._word(entries, "exclusive", "") == "true",
             limit=int(most) if most else None,
+            engine=self._word(entries, "engine", ""),
         )
 
     def _resources(self, node: Node | None) -> tuple[dict[str, Template], list[dict[str, Template]]]:

@@ -185,6 +185,10 @@ CACHE = Kind("local, or a map with local, system", (Scalar, Table), _one_of("loc
 STORE = Kind("true, or a map with size, folder", (Scalar, Table), _exactly("true"))
 STORE_FOLDER = Kind("user or project", (Scalar,), _one_of("user", "project"))
 CACHED = Kind("true, false, or a map with log", (Scalar, Table), _check_bool)
+ENGINE = Kind("a name, or a map with name", (Scalar, Table))
+WORKERS = Kind("a number, or a map with max, resources", (Scalar, Table), _check_whole(1))
+HERE = Kind("local", (Scalar,), _one_of("local"))
+MIXED = Kind("ok", (Scalar,), _one_of("ok"))
 EXPECT = Kind("failure, diff, or a map with failure", (Scalar, Table), _one_of(*EXPECTED))
 
 
@@ -213,6 +217,8 @@ PLAN_KEYS = _table(
     Key("cache", CACHE, "Where outputs are restored from in place of running an action, and stored: `local` for a "
         "folder of the user. See [the page of the cache](cache.md). `--cache` and TREADLE_CACHE override it.",
         "no cache", "cache: local"),
+    Key("engine", ENGINE, "What runs the actions: `local`, `process`, or an engine that is installed, by its name. "
+        "A map says more of it. See [below](#engine).", "local", "engine: {name: process, workers: 4}"),
     Key("shell", LIST, "The shell that runs each `sh`: the program and its options. The script is the next "
         "argument.", "[bash, -euo, pipefail, -c]", "shell: [sh, -euc]"),
     Key("defaults", MAP, "Settings of every action. A key set on an action overrides its default.", "none",
@@ -377,6 +383,28 @@ CACHED_KEYS = _table(
         "log: false"),
 )  # fmt: skip
 
+ENGINE_KEYS = _table(
+    Key("name", TEXT, "The engine. Required.", "", "name: process"),
+    Key("workers", WORKERS, "How many workers there are at most, or a map that says what each has.", "2",
+        "workers: {max: 4, resources: {cpus: 8, memory: 16GiB}}"),
+    Key("lease", DURATION_KIND, "How long a worker or the run may show no life before it counts as gone.", "60s",
+        "lease: 2m"),
+    Key("patience", DURATION_KIND, "How long a file that the other side has written is waited for.", "the lease",
+        "patience: 30s"),
+    Key("pass", TEXTS, "Variables whose values are those of the worker.", "only TMPDIR", "pass: [SCRATCH]"),
+    Key("mixed", MIXED, "`ok`: workers may have another system, and other programs, than this machine.",
+        "they are refused", "mixed: ok"),
+    Key("delay", DURATION_KIND, "How much later one side sees what the other has written, for tests.", "0s",
+        "delay: 500ms"),
+    Key("options", MAP, "What else the engine takes.", "none", "options: {partition: short}"),
+)  # fmt: skip
+
+WORKERS_KEYS = _table(
+    Key("max", COUNT, "How many there are at most.", "2", "max: 4"),
+    Key("resources", MAP, "What each has: a map of types to amounts.", "its share of the processors",
+        "resources: {cpus: 8, memory: 16GiB}"),
+)  # fmt: skip
+
 _SHARED = (
     Key("env", MAP, "Variables to set. They are fingerprinted.", "none", "env: {LC_ALL: C}"),
     Key("track", TEXTS, "Variables to pass from the environment. They are fingerprinted.", "none",
@@ -454,6 +482,8 @@ ACTION_KEYS = _table(
     Key("limit", COUNT, "How many of its family may run at the same time.", "no limit", "limit: 2"),
     Key("mutex", TEXTS, "Names: actions that share one never run at the same time.", "none", "mutex: [database]"),
     Key("exclusive", BOOL, "Nothing else runs while it runs, in any queue.", "false", "exclusive: true"),
+    Key("engine", HERE, "`local`: it runs on this machine, whatever the engine of the run is.",
+        "the engine of the run", "engine: local"),
     Key("always", BOOL, "Run each time. Actions that read its outputs run only if these changed.", "false",
         "always: true"),
     Key("finally", BOOL, "Run after all other actions, whatever their outcome. See [below](#actions-at-the-end).",
@@ -508,5 +538,7 @@ TABLES: dict[str, Mapping[str, Key]] = {
     "cache": CACHE_KEYS,
     "store": STORE_KEYS,
     "cached": CACHED_KEYS,
+    "engine": ENGINE_KEYS,
+    "workers": WORKERS_KEYS,
 }
 """Every table of keys, by the kind of map that it is for."""

@@ -1,0 +1,28 @@
+"""The engine of a run: what the plan says of it, and what the call says in place of that."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from treadle.engines.choice import EngineChoice
+
+if TYPE_CHECKING:
+    from .options import Options
+
+
+def engine_settings(options: Options, told: str) -> dict[str, Any]:
+    """Return the settings of a walk about its engine; none for this machine.
+
+    :param told: the JSON of `Project.pool`
+    """
+    said = json.loads(told or "{}").get("engine", {})
+    if options.engine and options.engine != said.get("name"):
+        said = {"name": options.engine}
+    choice = EngineChoice.of(said) if said else None
+    if choice is None or choice.is_local:
+        return {}
+    if "lease" in vars(options):
+        choice = replace(choice, seconds=options.lease)
+    return {"engine": choice, "pool": choice.capacity}

@@ -1,0 +1,165 @@
+"""`engine` of a plan and of an action, and `--engine`: where actions run, and what is said of what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from project import Project
+from treadle import Limits, Options, Session, Settings, UsageError
+
+PLAN = """
+treadle: 1
+engine: {name: process, workers: {max: 2, resources: {cpus: 2, memory: 1GiB}}, lease: 20s}
+actions:
+  there: {sh: 'echo $PPID > ${out}; echo "$TREADLE_MEMORY"', out: there.txt, resources: {memory: 512MiB}}
+  here: {sh: 'echo $PPID > ${out}', in: there.txt, out: here.txt, engine: local}
+default: [here]
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path / "project")
+
+
+def test_a_plan_names_its_engine_and_an_action_stays_here(project: Project) -> None:
+    project.write("plan", PLAN)
+    project.treadle("run", "--events", "events")
+    events = [json.loads(line) for line in project.read("events").splitlines()]
+    hosts = {one["name"]: one.get("host", "") for one in events if one["event"] == "ended"}
+    assert hosts == {"there": os.uname().nodename, "here": ""}
+    assert project.read("there.txt") != project.read("here.txt")
+    assert project.read(".treadle/logs/there.log") == f"{512 << 20}\n"
+
+
+def test_an_engine_says_where_and_never_whether(project: Project) -> None:
+    """J6: what ran on one is up to date on the other, by the fast path too."""
+    project.write("plan", PLAN)
+    assert "2 run" in project.treadle("run").text
+    assert project.treadle("run", "--engine", "local").text.startswith("nothing to do: 2 up to date")
+    project.write("plan", PLAN.replace("engine: {name: process", "engine: {name: local"))
+    assert project.treadle("run").text.startswith("nothing to do: 2 up to date")
+    project.write("plan", PLAN.replace(", engine: local", ""))
+    assert project.treadle("run").text.startswith("nothing to do: 2 up to date")
+
+
+def test_an_edit_runs_on_the_engine_too(project: Project) -> None:
+    project.write(
+        "plan", "treadle: 1\nengine: process\nactions:\n  a: {sh: 'cat i; echo $PPID > o', in: i, out: o}\n"
+    )
+    project.write("i", "one\n")
+    project.treadle("run")
+    first = project.read("o")
+    project.write("i", "two\n")
+    done = project.treadle("run", "--events", "events")
+    assert "input i changed" in done.text
+    assert f'"host": "{os.uname().nodename}"' in project.read("events").replace('":"', '": "')
+    assert project.read("o") != first
+
+
+def test_the_call_says_it_in_place_of_the_plan(project: Project) -> None:
+    project.write("plan", PLAN.replace("engine: {name: process", "engine: {name: nothing"))
+    assert "there is no engine 'nothing'" in project.treadle("run").text
+    assert "there are local, process" in project.treadle("run", "--engine", "none").text
+    assert "2 run" in project.treadle("run", "--engine", "local").text
+
+
+def test_what_no_worker_has_is_refused_before_the_run(project: Project) -> None:
+    """A7."""
+    project.write("plan", PLAN.replace("512MiB", "2GiB"))
+    done = project.treadle("run")
+    assert done.code != 0
+    assert "there: it asks for 2147483648 of 'memory'" in done.text
+    assert not (project.folder / "there.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [
+        ("{workers: 2}", "the engine has no name"),
+        ("{name: process, workers: 0}", "a whole number, 1 or more"),
+        ("{name: process, workers: {many: 2}}", "many"),
+        ("{name: process, workers: {resources: {memory: 3}}}", "memory"),
+        ("{name: process, lease: 5}", "a duration with a unit"),
+        ("{name: process, mixed: yes}", "ok"),
+        ("{name: process, speed: 5}", "speed"),
+        ("[process]", "a name, or a map"),
+    ],
+)
+def test_what_is_wrong_with_an_engine_is_said_with_its_place(project: Project, engine: str, words: str) -> None:
+    project.write("plan", f"treadle: 1\nengine: {engine}\nactions:\n  a: {{run: 'true'}}\n")
+    done = project.treadle("run")
+    assert done.code == 2, done.text
+    assert words in done.text
+    assert "treadle.yaml:2:" in done.text
+
+
+def test_an_action_names_no_other_engine_than_local(project: Project) -> None:
+    project.write("plan", "treadle: 1\nactions:\n  a: {run: 'true', engine: process}\n")
+    done = project.treadle("run")
+    assert done.code == 2
+    assert "treadle.yaml:3:" in done.text
+
+
+def test_a_package_brings_an_engine_by_an_entry_point(project: Project) -> None:
+    info = project.folder.parent / "package" / "mine-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[treadle.engines]\nmine = my_engine:Mine\nbare = my_engine:Bare\n")
+    (info.parent / "my_engine.py").write_text(
+        "from treadle.engines.processes import Processes\n"
+        "class Mine(Processes):\n"
+        "    def __init__(self, settings):\n"
+        "        assert settings == {'workers': 1, 'partition': 'short', 'many': [1, 'x']}, settings\n"
+        "        super().__init__(settings)\n"
+        "class Bare:\n"
+        "    def __init__(self, settings): pass\n"
+    )
+    said = "{name: mine, workers: 1, options: {partition: short, many: [1, x]}}"
+    project.write("plan", f"treadle: 1\nengine: {said}\nactions:\n  a: {{sh: 'echo > ${{out}}', out: o}}\n")
+    path = str(info.parent)
+    assert "1 run" in project.treadle("run", PYTHONPATH=path).text
+    done = project.treadle("run", "--engine", "bare", PYTHONPATH=path)
+    assert "the engine bare has no open, capacity, submit" in done.text
+    assert "there are bare, local, mine, process" in project.treadle("run", "--engine", "x", PYTHONPATH=path).text
+
+
+def test_a_program_names_an_engine_by_its_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "treadle.yaml").write_text("treadle: 1\nactions:\n  a: {sh: 'echo > ${out}', out: o}\n")
+    report = Session(options=Options(engine="process")).run()
+    assert report.actions["a"].host == os.uname().nodename
+    assert Settings(engine={"name": "process", "workers": {"max": 2, "resources": {"cpus": 3}}}).jobs == 6
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        "",
+        5,
+        {},
+        {"name": 5},
+        {"name": "process", "lease": 0},
+        {"name": "process", "lease": "60s"},
+        {"name": "process", "patience": -1},
+        {"name": "process", "pass": "HOME"},
+        {"name": "process", "mixed": "yes"},
+        {"name": "process", "delay": -1},
+        {"name": "process", "workers": "two"},
+        {"name": "process", "workers": {"many": 2}},
+        {"name": "nothing"},
+    ],
+)
+def test_what_is_no_engine_is_refused_where_it_is_given(engine: object) -> None:
+    with pytest.raises(UsageError, match="engine"):
+        Settings(engine=engine)  # type: ignore[arg-type]
+
+
+def test_limits_name_this_machine_alone() -> None:
+    assert Limits(engine="local").engine == "local"
+    with pytest.raises(UsageError, match="'local'"):
+        Limits(engine="process")
