@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from treadle.core.lease import LEASE
+from treadle.engines.base import BaseRunner
 from treadle.engines.choice import runner_of
 from treadle.state import own_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from treadle.engines.base import BaseRunner
     from treadle.engines.choice import EngineChoice
     from treadle.engines.spec import Engine
 
@@ -36,3 +37,12 @@ def runners(
     if choice is not None and not choice.is_local and choice.name not in found:
         found[choice.name] = choice.runner(folder)
     return found
+
+
+def on_record(engines: Mapping[str, BaseRunner | Engine], choice: EngineChoice | None) -> tuple[str, ...]:
+    """Return the name of an engine whose workers outlive the run, and the length of their lease; () without one."""
+    if choice is not None and not choice.is_local:
+        return choice.name, str(choice.seconds)
+    # what a program runs by itself ends with it
+    names = [name for name, engine in engines.items() if not isinstance(engine, BaseRunner)]
+    return (names[0], str(LEASE)) if names else ()

@@ -83,14 +83,19 @@ def acquire_state(
     until: float | None = None,
     on_wait: Callable[[str], None] | None = None,
     known: Known | None = None,
+    patience: float | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Take the lock of a state folder, read its log, and end what an earlier run left running when it was killed.
 
     :param run: the id of our run
     :param until: until when another run is waited for, on the monotonic clock; None for as long as it takes
     :param known: what need not be read; if the log is another one now, all is read
+    :param patience: for how long what was left with an engine is waited for; None for as long as it takes
+    :param say: called with a remark on that
     :raises StateError: the folder cannot be made or written, or what was left running does not end
-    :raises BusyError: another run holds the lock, and `wait` is false, or it does so at the time `until`
+    :raises BusyError: another run holds the lock, or what was left with an engine lives, and `wait` is false, or
+        that is so at the time `until`
     """
     mark = os.environ.get(process_marks.MARK, "")
     store.acquire(run, wait=wait, until=until, on_wait=on_wait, known=known, mark=mark)
@@ -111,7 +116,23 @@ def acquire_state(
             alive = process_marks.end_marked(f"{left}/")
             if alive:
                 raise StateError(f"processes of a killed run do not end: {listed(alive)}")
+        engine = store.begun_with(left)
+        if len(engine) == 2:
+            from .left_elsewhere import end_elsewhere
+
+            end_elsewhere(
+                *(store.folder, left, engine[0], float(engine[1])),
+                was_here=was_here,
+                wait=wait,
+                until=_earlier(until, patience),
+                say=say,
+            )
         store.close_killed(left)
+
+
+def _earlier(until: float | None, patience: float | None) -> float | None:
+    end = None if patience is None else monotonic() + patience
+    return min((one for one in (until, end) if one is not None), default=None)
 
 
 class OutdatedError(Exception):
@@ -275,6 +296,8 @@ class CommandWalk(Walk):
             from .observer import Observed
 
             self.bus.add(Observed(observer, self))
+        self.patience: float | None = None
+        """Seconds to wait for what a killed run has left with an engine; None for as long as it takes."""
         self.starting: dict[str, CommandJob] = {}
         """Name -> the job of the last attempt that was published as started."""
         self.store = Store(self.root)
@@ -348,7 +371,16 @@ class CommandWalk(Walk):
         self._check_demands()
         known = None if self._rest is None else self._rest.known
         wait, until = self.settings.wait, self.deadline
-        acquire_state(self.store, self.run_id, wait=wait, until=until, on_wait=self._wait_for, known=known)
+        self.store.begins_with = self._engine_on_record()
+        acquire_state(
+            *(self.store, self.run_id),
+            wait=wait,
+            until=until,
+            on_wait=self._wait_for,
+            known=known,
+            patience=self.patience,
+            say=self._say,
+        )
         try:
             if self._rest is not None and not self.store.is_partial:
                 raise OutdatedError("another run has changed the log")
@@ -451,6 +483,14 @@ class CommandWalk(Walk):
             caching.close(waits=self._stop_requested is None)
             self._tell_caching()
             self._caching = None
+
+    def _engine_on_record(self) -> tuple[str, ...]:
+        """Return what the run after a kill has to know of an engine whose workers outlive us."""
+        if not self.engines and self.settings.engine is None:
+            return ()
+        from .engine_runs import on_record
+
+        return on_record(self.engines, self.settings.engine)
 
     def _run_both(self, last: DAG) -> Report:
         """Walk the graph, and then the actions at the end."""

@@ -158,6 +158,8 @@ class Store:
         """Whether only what was wanted and what came after has been read."""
         self.unmarked = ""
         """Why the log that was begun has no mark, so that it counts for nothing in the next run."""
+        self.begins_with: tuple[str, ...] = ()
+        """What is put down of a run that begins: the engine that it uses, and the length of the lease there."""
         self._open_runs: dict[str, list[str]] = {}
         self._id = ""
         self._end = 0
@@ -274,6 +276,10 @@ class Store:
         """Return the runs that were never closed, each with whether it ran here and nowhere else."""
         here = list(_here(self.folder))
         return [(run, facts[:3] == here) for run, facts in self._open_runs.items() if run != self._run]
+
+    def begun_with(self, run: str) -> list[str]:
+        """Return what was put down of a run that was never closed, beside where it ran."""
+        return self._open_runs.get(run, [])[4:]
 
     def close_killed(self, run: str) -> None:
         """Put down that nothing of a run that was killed is left running."""
@@ -592,7 +598,7 @@ class Store:
 
     def _begin(self) -> bytes:
         run = self._run or ""
-        facts = [run, *_here(self.folder), str(os.getpid())]
+        facts = [run, *_here(self.folder), str(os.getpid()), *self.begins_with]
         self._open_runs[run] = facts[1:]
         return log.pack(log.BEGUN, facts)
 
