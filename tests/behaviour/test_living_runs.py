@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from held import Held
 from helpers import DEADLINE, Fifo, plan, run_treadle, start_treadle
-from treadle.cli.living import living_lines, living_rows
+from treadle.cli.living import is_told, living_lines, living_rows
 from treadle.ui.text import plain
 
 if TYPE_CHECKING:
@@ -82,6 +83,26 @@ def test_nothing_is_said_of_what_is_not_known() -> None:
     assert living_lines({"took": 1.0, "running": []}, 0) == []
 
 
+@pytest.mark.parametrize(
+    ("change", "right"),
+    [
+        ({}, True),
+        ({"time_left": None}, True),
+        ({"more": [1]}, True),
+        ({"running": None}, False),
+        ({"running": ["a"]}, False),
+        ({"running": [{"name": "a"}]}, False),
+        ({"waiting": [{"name": 1}]}, False),
+        ({"waiting": [{"name": "a", "lacks": "x"}]}, False),
+        ({"waiting": [{"name": "a", "lacks": {"gpus": "x"}}]}, False),
+        ({"total": "x"}, False),
+        ({"took": None}, False),
+    ],
+)
+def test_what_another_version_says_is_not_taken_for_this(change: dict[str, Any], right: bool) -> None:
+    assert is_told({**STATE, **change}) is right
+
+
 def data(folder: Path, *args: str) -> Any:
     return json.loads(run_treadle(folder, *args, "--json", check=0).out)
 
@@ -103,3 +124,24 @@ def test_a_run_that_does_not_answer_is_told_by_its_events_and_earlier_runs(tmp_p
     child.send_signal(signal.SIGTERM)
     child.communicate(timeout=DEADLINE)
     assert data(tmp_path, "show")["now"] is None
+
+
+def test_a_run_that_answers_says_what_waits_and_for_which_resource(tmp_path: Path) -> None:
+    held = Held(tmp_path, "resources: {gpus: 1}", "pool: {gpus: {ids: [a, b]}}", count=4)
+    run = held.start("-j4", first=2)
+    held.running(run, 2)
+    now = data(held.folder, "show")["now"]
+    assert len(now["running"]) == 2
+    assert [one["lacks"] for one in now["waiting"]] == [{"gpus": 1}, {"gpus": 1}]
+    assert (now["total"], now["ended"], now["waiting_total"]) == (4, 0, 2)
+    told = run_treadle(held.folder, "show", check=0).out
+    assert re.search(r"\n  ended  +0 of 4 actions\n", told)
+    assert re.search(r"\nrunning:\n  f@\d  +[\d.ms ]+  gpus [ab]\n", told)
+    assert re.search(r"\nwaiting: 2 actions\n  for 1 gpus  f@\d, f@\d\n", told)
+    held.call("pause")
+    assert "paused: nothing new starts until `treadle continue`" in run_treadle(held.folder, "show", check=0).out
+    held.call("continue")
+    held.let_go(2)
+    held.wait_up(2)
+    held.let_go(2)
+    assert held.end()[0] == 0

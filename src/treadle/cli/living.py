@@ -8,6 +8,7 @@ from treadle.cli.recorded import table
 from treadle.core import wording
 from treadle.core.text import size_text
 from treadle.errors import listed
+from treadle.events.schema import is_number
 from treadle.ui.durations import duration
 from treadle.ui.text import line
 
@@ -22,6 +23,24 @@ WORDS = {
     "killing": "it is stopping: what runs is being killed",
 }
 """State of a run that is about to end -> what that means."""
+
+
+def is_told(state: Mapping[str, Any]) -> bool:
+    """Return whether a run has said what is told here: one of another version may say something else."""
+    running, waiting = state.get("running"), state.get("waiting")
+    if not isinstance(running, list) or not isinstance(waiting, list):
+        return False
+    numbers = [state.get("took"), state.get("total"), state.get("ended"), state.get("waiting_total")]
+    for one in [*running, *waiting]:
+        if not isinstance(one, dict) or not isinstance(one.get("name"), str):
+            return False
+        numbers.append(one.get("retry_in", 0.0))
+    maybe = [state.get("time_left"), *(one.get("expected") for one in running)]
+    numbers += [one.get("seconds") for one in running] + [one for one in maybe if one is not None]
+    lacks = [one.get("lacks", {}) for one in waiting]
+    if not all(isinstance(one, dict) for one in [*lacks, *(one.get("resources", {}) for one in running)]):
+        return False
+    return all(map(is_number, [*numbers, *(amount for one in lacks for amount in one.values())]))
 
 
 def living_rows(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

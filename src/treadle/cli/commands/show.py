@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from treadle.cli.living import living_lines, living_rows
-from treadle.cli.recorded import STYLES, counts_of, ledger_of, run_data, table, when
+from treadle.cli.living import is_told, living_lines, living_rows
+from treadle.cli.recorded import STYLES, counts_of, ledger_of, run_data, state_of, table, when
+from treadle.control.client import ask
+from treadle.control.requests import STATE, request_of
 from treadle.core import wording
 from treadle.core.outcomes import FAIL, told
 from treadle.core.similar import grouped
 from treadle.core.text import safe, shell_join
-from treadle.errors import UsageError, listed
+from treadle.errors import TreadleError, UsageError, listed
 from treadle.ledger.ledger import run_named
 from treadle.ledger.moments import moment
 from treadle.ledger.queries import actions_of, attempts, histories, percentile, run_of
+from treadle.ledger.run_files import events_of
 from treadle.ledger.states import RUNNING
 from treadle.report.html import MOST_PAST
 from treadle.ui.console import FORMAT
@@ -43,7 +47,9 @@ def show_command(call: Call) -> int:
         run = run_of(ledger, run_named(ledger, options.names[0] if options.names else "last"))
         actions = actions_of(ledger, run.id)
         tries = attempts(ledger, run=run.id)
-        now = _by_events(ledger, run, actions) if run.state == RUNNING else None
+        now = None
+        if run.state == RUNNING:
+            now = _answer(call, run) or _by_events(ledger, run, actions)
     if options.json:
         of: dict[str, list[AttemptRow]] = {}
         for each in tries:
@@ -91,6 +97,23 @@ def _head(call: Call, run: RunRow, now: Mapping[str, Any]) -> list[Line]:
     head = line((safe(run.id), "name"), " ", (safe(run.state), STYLES.get(run.state, "")))
     said = columns([(safe(name), safe(text)) for name, text in rows if text], room=call.console.room)
     return [head, *(line(one) for one in said)]
+
+
+PATIENCE = 5.0
+"""Seconds that a run may take to say what it does."""
+
+
+def _answer(call: Call, run: RunRow) -> dict[str, Any] | None:
+    """Return what a run says of itself; None if it does not listen, or is of another folder."""
+    if run.root:
+        return None
+    folder = os.path.dirname(events_of(state_of(call), run.id))
+    try:
+        answer = ask(folder, request_of({"verb": STATE}).as_data(), PATIENCE)
+    except TreadleError:
+        return None
+    said = answer.get("state")
+    return said if answer["ok"] and isinstance(said, dict) and is_told(said) else None
 
 
 def _by_events(ledger: Database, run: RunRow, actions: Sequence[ActionRow]) -> dict[str, Any]:
