@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -388,3 +390,44 @@ def test_what_an_action_says_wrong_is_an_error(project: Project, text: str, said
     done = project.treadle("check")
     assert done.code == 2
     assert said in done.err
+
+
+def test_a_run_says_what_was_restored_and_so_do_its_events(project: Project) -> None:
+    """F3, F4."""
+    project.run("--events", "first.jsonl")
+    project.write("in", "2\n")
+    project.run()
+    project.write("in", "1\n")
+    done = project.treadle("run", "-v", "--events", "again.jsonl", "--junit", "again.xml")
+    assert "] restored tree (local) 0." in done.out
+    assert "0 run, 3 restored in " in done.out
+
+    def events(name: str, kind: str) -> list[dict[str, object]]:
+        lines = [json.loads(line) for line in project.read(name).splitlines()]
+        return [line for line in lines if line["event"] == kind]
+
+    stored = {str(one["name"]): one for one in events("first.jsonl", "stored")}
+    restored = {str(one["name"]): one for one in events("again.jsonl", "restored")}
+    assert set(stored) == set(restored) == {"file", "tree", "found"}
+    for name, one in restored.items():
+        assert one["key"] == stored[name]["key"]
+        assert one["store"] == "local"
+        assert float(str(one["saved"])) > float(str(one["seconds"])) / 1000
+    ends = events("again.jsonl", "ended")
+    assert {(one["status"], one["outcome"], one["category"], one["store"]) for one in ends} == {
+        ("restored", "restored", "PASS", "local")
+    }
+    assert project.read("again.xml").count('<property name="restored" value="the local cache: made by run ') == 3
+    assert 'failures="0" errors="0" skipped="0"' in project.read("again.xml")
+
+
+def test_the_duration_on_record_is_that_of_the_run_that_made_it(project: Project) -> None:
+    """F4: forecasts and what is saved rest on it."""
+    project.write(
+        "plan", "treadle: 1\ncache: local\nactions:\n  a: {sh: 'sleep 0.4; cp in ${out}', in: in, out: o}\n"
+    )
+    for text in ("1\n", "2\n", "1\n"):
+        project.write("in", text)
+        project.treadle("run")
+    assert re.search(r"for 0\.[4-9]s, and succeeded: restored from", project.treadle("why", "a").out)
+    assert re.search(r"0\.[4-9]s saved", project.treadle("run").out)

@@ -104,6 +104,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "expected_diff": (*["ran fit 0.0s, differs as expected"] * 2, "1 run"),
     "expected_failure": (*["ran fit 0.0s, failed as expected"] * 2, "1 run"),
     "unchanged": (*["ran fit 0.0s, found nothing to do"] * 2, "1 run"),
+    "restored": (*["restored fit 0.0s"] * 2, "0 run, 1 restored"),
     "diffed": ("failed fit 0.0s: differs: as it said", "failed fit 0.0s: differs", "0 run, 1 failed"),
     "failed": ("failed fit 0.0s: as it said", "failed fit 0.0s: failed", "0 run, 1 failed"),
     "error": ("failed fit 0.0s: as it said", "failed fit 0.0s: error", "0 run, 1 failed"),
@@ -215,7 +216,7 @@ def test_the_page_has_a_colour_and_words_for_it(kind: str) -> None:
     assert f".status-{slug} {{" in page
     assert f'"{status}"' in page.partition("T.statuses = [")[2].partition("]")[0]
     assert said in ("", LINES[kind][1].partition(" 0.0s")[2].lstrip(",: "))
-    assert bool(said) == (kind not in ("success", "failed", "interrupted", *WHY_SKIPPED))
+    assert bool(said) == (kind not in ("success", "restored", "failed", "interrupted", *WHY_SKIPPED))
     assert REASON in data["failure"][0]
     without = data_of(Told(outcome(kind)).run, Links())["failure"]
     assert without == ({0: said} if kind in FAILURES | ERRORS and said else {})

@@ -11,7 +11,7 @@ from collections import deque
 from contextlib import suppress
 from itertools import count
 from threading import Thread
-from time import time_ns
+from time import monotonic, time_ns
 from typing import TYPE_CHECKING, NamedTuple
 
 from treadle.cache import policy
@@ -44,6 +44,7 @@ from treadle.core.decision import (
 )
 from treadle.core.elements import DISCOVERED, paths_of
 from treadle.errors import TreadleError
+from treadle.events import bus as events
 from treadle.state import own_files
 
 from .outputs import remove_tree
@@ -76,30 +77,19 @@ class Hit(NamedTuple):
 
     :ivar store: the name of the cache
     :ivar found: path -> value, of what the action reads in addition to what it declares
+    :ivar began: when they were looked for, on the monotonic clock
     """
 
     key: str
     store: str
     staged: Staged
     found: Mapping[str, str]
+    began: float
 
     @property
     def entry(self) -> Entry:
         """What was found."""
         return self.staged.entry
-
-
-class StoredOutputs(NamedTuple):
-    """The outputs of an action were stored.
-
-    :ivar tied: the output that holds the path of the root, "" if none does
-    """
-
-    name: str
-    key: str
-    store: str
-    size: int
-    tied: str
 
 
 def may_restore(reasons: Iterable[Reason]) -> bool:
@@ -138,7 +128,8 @@ class Caching:
         self._told: set[str] = set()
         """The kinds of what was told: each is told once a run."""
         self._notes: deque[str] = deque()
-        self._stored: deque[StoredOutputs] = deque()
+        self._stored: deque[events.Stored] = deque()
+        self._faults: deque[tuple[str, str]] = deque()
         self._work: deque[Callable[[], None]] = deque()
         self._thread: Thread | None = None
         self._is_closed = False
@@ -173,12 +164,13 @@ class Caching:
         """
         if policy.why_not(command) or (key := self._key(command, inputs)) is None:
             return None
+        began = monotonic()
         for cache in self._caches:
             for strong, found in self._strong_keys(cache, key, command, is_open):
                 for one in (strong, tied_key(strong, self._root)):
                     staged = self._staged(cache, one, command)
                     if staged is not None:
-                        return Hit(one, cache.name, staged, found)
+                        return Hit(one, cache.name, staged, found, began)
         return None
 
     def _strong_keys(
@@ -354,7 +346,7 @@ class Caching:
             except OSError as error:
                 self._fault(cache, CacheError("cannot be written", f"{error.filename}: {error.strerror}"))
                 continue
-            self._stored.append(StoredOutputs(uid, stored.key, cache.name, stored.size, stored.tied))
+            self._stored.append(events.Stored(uid, stored.key, cache.name, stored.size, stored.tied))
             if stored.tied:
                 self._note_once("tied", stored_text(stored))
 
@@ -383,22 +375,24 @@ class Caching:
 
     def _fault(self, cache: OutputCache, error: CacheError) -> None:
         """Note a fault, each kind of a store once."""
-        self._note_once(f"{cache.name} {error.kind}", f"the {cache.name} cache {error}")
+        if self._note_once(f"{cache.name} {error.kind}", f"the {cache.name} cache {error}"):
+            self._faults.append((cache.name, error.kind))
 
-    def _note_once(self, kind: str, text: str) -> None:
-        if kind not in self._told:
+    def _note_once(self, kind: str, text: str) -> bool:
+        is_new = kind not in self._told
+        if is_new:
             self._told.add(kind)
             self._notes.append(text)
+        return is_new
 
-    def notes(self) -> Iterator[str]:
-        """Yield what there is to say since the last call."""
-        while self._notes:
-            yield self._notes.popleft()
-
-    def stored(self) -> Iterator[StoredOutputs]:
-        """Yield what was stored since the last call."""
+    def publish(self, bus: events.Bus) -> None:
+        """Publish what has happened since the last call."""
         while self._stored:
-            yield self._stored.popleft()
+            bus.publish("outputs_stored", self._stored.popleft())
+        while self._faults:
+            bus.publish("cache_fault", *self._faults.popleft())
+        while self._notes:
+            bus.publish("note", self._notes.popleft())
 
     def close(self, *, waits: bool = True) -> None:
         """End the work in the background.
@@ -431,6 +425,19 @@ def _size_of(value: str) -> int:
     """Return the bytes of a file, of its value."""
     words = value.split(" ")
     return int(words[1]) if words[0] in ("file", "exec") else 0
+
+
+def restored(uid: str, hit: Hit) -> events.Restored:
+    """Return the event that outputs were restored."""
+    entry = hit.entry
+    return events.Restored(
+        *(uid, hit.key, hit.store),
+        run=entry.run,
+        host=entry.host,
+        size=hit.staged.size,
+        seconds=monotonic() - hit.began,
+        saved=entry.duration,
+    )
 
 
 def origin(hit: Hit) -> str:

@@ -172,6 +172,8 @@ class CommandJob(ProcessJob):
         """Whether the outputs of previous runs have been removed for this attempt."""
         self.restored = ""
         """Where its outputs came from, "" if they were not restored."""
+        self.restored_by = ""
+        """The name of the cache that its outputs came from, "" if that has none."""
         self.restored_log: bytes | None = None
         """What the action printed whose outputs were restored, None if that is not known."""
         self.met_by: Sequence[Reason] = ()
@@ -214,7 +216,7 @@ class CommandJob(ProcessJob):
         command = self.command
         return (
             self.code == 0
-            and not (self.interrupted or self.guarding or self.left_out or command.console)
+            and not (self.restored or self.interrupted or self.guarding or self.left_out or command.console)
             and self.failure is None
             and command.codes is None
             and command.expect is None
@@ -225,7 +227,9 @@ class CommandJob(ProcessJob):
         """Return what an exit code means; a signal is a failure, whatever is expected."""
         command = self.command
         is_usual = command.codes is None and command.expect is None and not self.differs
-        if self.restored or (code == 0 and is_usual):
+        if self.restored:
+            return _RESTORED
+        if code == 0 and is_usual:
             return _SUCCESS
         why = describe_status(code)
         if code is None or code < 0:
@@ -411,6 +415,7 @@ class CommandJob(ProcessJob):
 
 
 _SUCCESS = outcome("success")
+_RESTORED = outcome("restored")
 _USUAL = (0,)
 MET_BY = "TREADLE_MET_BY"
 """The variable with what let an action in: a line for each, its kind of outcome and its name."""

@@ -444,13 +444,14 @@ class CommandWalk(Walk):
 
     def _place(self, job: CommandJob, hit: Hit) -> str:
         """Put outputs from a cache into their places; return where they came from, "" if they cannot be there."""
-        from .caching import origin
+        from .caching import origin, restored
 
         assert self._caching is not None
         if not self._caching.place(hit):
             return ""
         self._hits[job.uid] = hit
-        job.restored_log = hit.staged.log
+        job.restored_log, job.restored_by = hit.staged.log, hit.store
+        self.bus.publish("outputs_restored", restored(job.uid, hit))
         return origin(hit)
 
     def _store_outputs(self, job: CommandJob) -> None:
@@ -473,8 +474,7 @@ class CommandWalk(Walk):
 
     def _tell_caching(self) -> None:
         if self._caching is not None:
-            for text in self._caching.notes():
-                self._say(text)
+            self._caching.publish(self.bus)
 
     def _close_caching(self) -> None:
         """Wait for what is being stored, unless the run was asked to end."""
@@ -1429,7 +1429,7 @@ class CommandWalk(Walk):
         end = super()._end_of(job, retry=retry)
         if isinstance(job, CommandJob):
             end.command = job.command.shown
-            end.restored = job.restored
+            end.restored, end.store = job.restored, job.restored_by
             retries = job.limits.retries
             tries = job._treadle_tries
             end.most = max(retries.max + 1, retries.passes) + (0 if tries is None else tries.uncounted)

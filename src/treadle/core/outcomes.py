@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .values import Values
 
 RAN = "ran"
+RESTORED = "restored"
+"""Its outputs were brought back from a cache in place of running it."""
 SKIPPED = "skipped"
 FAILED = "failed"
 INTERRUPTED = "interrupted"
@@ -31,7 +33,7 @@ DISABLED = "disabled"
 NOT_STARTED = "not started"
 """The run ended before its turn."""
 
-ENDS = (RAN, SKIPPED, FAILED, INTERRUPTED, BLOCKED, SKIPPED_ITSELF, NOT_NEEDED, DISABLED)
+ENDS = (RAN, RESTORED, SKIPPED, FAILED, INTERRUPTED, BLOCKED, SKIPPED_ITSELF, NOT_NEEDED, DISABLED)
 """How an action that had its turn may end."""
 UNTRIED = (SKIPPED, NOT_NEEDED, DISABLED)
 """The ends of what was not tried, and need not be."""
@@ -51,6 +53,7 @@ KINDS: dict[str, tuple[str, int, ReturnValue, str]] = {
     "expected_diff": (PASS, 10, ReturnValue.success, RAN),
     "expected_failure": (PASS, 11, ReturnValue.success, RAN),
     "unchanged": (PASS, 12, ReturnValue.unchanged, RAN),
+    "restored": (PASS, 13, ReturnValue.success, RESTORED),
     "diffed": (FAIL, 64, ReturnValue.failure, FAILED),
     "failed": (FAIL, 65, ReturnValue.failure, FAILED),
     "error": (FAIL, 66, ReturnValue.failure, FAILED),
@@ -72,7 +75,8 @@ KINDS: dict[str, tuple[str, int, ReturnValue, str]] = {
 """Kind of outcome -> its category, its code for people and for `--exit-code=mask`, the status that follows from it,
 and the word that a run counts it under. The kinds, in this order:
 
-- it did what it should; its outputs differed, or it failed, as was expected; it ran and found nothing to do
+- it did what it should; its outputs differed, or it failed, as was expected; it ran and found nothing to do; its
+  outputs were brought back from a cache
 - its outputs differ from what was expected; it failed; it could not be started or asked; its outputs are missing;
   it reached its time limit; what it asks for cannot be given; it was killed for memory; its machine went away
 - it was asked to end; the run ended
@@ -89,7 +93,7 @@ _WORDS = {
 }
 """Kind -> what people read, where that is neither the word of its end nor the kind itself."""
 _SAID_BY_REASON = {
-    *("success", "failed", "error", "broken", "timeout", "invalid", "interrupted"),
+    *("success", "restored", "failed", "error", "broken", "timeout", "invalid", "interrupted"),
     *("skip", "skipped", "blocked", "not_needed", "disabled", "not_started"),
 }
 """Kinds whose reason is enough: it says what went wrong, or stands after the word of the end."""
@@ -198,6 +202,7 @@ def outcome(kind: str, reason: str = "") -> Outcome:
 NO_OUTCOME = outcome("not_started")
 _KINDS_OF_ENDS = {
     RAN: "success",
+    RESTORED: "restored",
     SKIPPED: "skip",
     FAILED: "failed",
     INTERRUPTED: "interrupted",

@@ -188,6 +188,7 @@ class Ended:
     :ivar attempts: how often it was started
     :ivar emptied: the output folders from which something was removed before it started
     :ivar restored: the place that its outputs were restored from, "" if it ran
+    :ivar store: the name of the cache that this was, "" if it has none
     :ivar command: its command in readable form
     :ivar log: the path of its log; "" if there is none
     :ivar kept_log: the path that this log has once the next attempt has started; "" if none follows
@@ -205,7 +206,8 @@ class Ended:
     __slots__ = (
         *("attempts", "command", "delay", "duration", "emptied", "exit_code", "failure", "grown", "heard", "host"),
         "how",
-        *("kept_log", "log", "most", "name", "outcome", "reasons", "resources", "restored", "usage", "values"),
+        *("kept_log", "log", "most", "name", "outcome", "reasons", "resources", "restored", "store", "usage"),
+        "values",
     )
 
     def __init__(
@@ -245,7 +247,7 @@ class Ended:
         self.most = most
         self.usage = usage
         self.values = values
-        self.kept_log = self.host = ""
+        self.kept_log = self.host = self.store = ""
         self.resources: Allocation | None = None
         self.heard: Mapping[str, float] = {}
 
@@ -268,6 +270,52 @@ class Requested:
         self.via = via
         self.text = text
         self.ok = ok
+
+
+class Restored:
+    """The outputs of an action were restored from a cache; its end follows.
+
+    :ivar key: what they were found by
+    :ivar store: the name of the cache
+    :ivar run: the run that made them
+    :ivar host: where that was
+    :ivar size: bytes
+    :ivar seconds: how long it took to fetch and place them
+    :ivar saved: how long it took to make them
+    """
+
+    __slots__ = ("host", "key", "name", "run", "saved", "seconds", "size", "store")
+
+    def __init__(
+        self, name: str, key: str, store: str, *, run: str, host: str, size: int, seconds: float, saved: float
+    ) -> None:
+        self.name = name
+        self.key = key
+        self.store = store
+        self.run = run
+        self.host = host
+        self.size = size
+        self.seconds = seconds
+        self.saved = saved
+
+
+class Stored:
+    """The outputs of an action were stored in a cache, possibly after its end.
+
+    :ivar key: what they are found by
+    :ivar store: the name of the cache
+    :ivar size: bytes
+    :ivar tied: the output that holds the path of the root, so that they are of use there alone; "" if none does
+    """
+
+    __slots__ = ("key", "name", "size", "store", "tied")
+
+    def __init__(self, name: str, key: str, store: str, size: int, tied: str = "") -> None:
+        self.name = name
+        self.key = key
+        self.store = store
+        self.size = size
+        self.tied = tied
 
 
 class WalkEnded:
@@ -380,6 +428,18 @@ class Subscriber:
 
     def attempt_ended(self, event: Ended) -> None:
         """Handle the end of an attempt that another one follows."""
+
+    def outputs_restored(self, event: Restored) -> None:
+        """Handle that the outputs of an action were restored from a cache."""
+
+    def outputs_stored(self, event: Stored) -> None:
+        """Handle that the outputs of an action were stored in a cache."""
+
+    def cache_fault(self, store: str, kind: str) -> None:
+        """Handle that a cache did not do what was asked of it; called once for each kind, a note says more.
+
+        :param store: the name of the cache
+        """
 
     def ended(self, event: Ended) -> None:
         """Handle the end of an action: it ran, was skipped, is blocked.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from time import monotonic
 
 from treadle.core.decision import blocked
-from treadle.core.outcomes import BLOCKED, NO_OUTCOME, QUEUED, RAN, SKIPPED, STATUSES, outcome_of_end
+from treadle.core.outcomes import BLOCKED, NO_OUTCOME, QUEUED, RAN, RESTORED, SKIPPED, STATUSES, outcome_of_end
 from treadle.errors import PlanError, TreadleError
 
 from .bus import Subscriber
@@ -23,7 +23,19 @@ if TYPE_CHECKING:
     from treadle.core.outcomes import Outcome
 
     from .attachments import Attachments
-    from .bus import Action, Ended, LogOpened, PlanRead, Requested, RunEnded, Started, WalkBegan, WalkEnded
+    from .bus import (
+        Action,
+        Ended,
+        LogOpened,
+        PlanRead,
+        Requested,
+        Restored,
+        RunEnded,
+        Started,
+        Stored,
+        WalkBegan,
+        WalkEnded,
+    )
     from .encoding import Event
     from .sanitize import Tail
 
@@ -219,6 +231,21 @@ class Recorder(Subscriber):
 
         self._tails[event.name] = Tail(event.log)
 
+    def outputs_restored(self, event: Restored) -> None:
+        """Record that outputs were restored."""
+        about = {"name": event.name, "key": event.key, "store": event.store, "run": event.run, "host": event.host}
+        times = {"seconds": _rounded(event.seconds), "saved": _rounded(event.saved)}
+        self._record("restored", **about, bytes=event.size, **times)
+
+    def outputs_stored(self, event: Stored) -> None:
+        """Record that outputs were stored."""
+        more = {"tied": event.tied} if event.tied else {}
+        self._record("stored", name=event.name, key=event.key, store=event.store, bytes=event.size, **more)
+
+    def cache_fault(self, store: str, kind: str) -> None:
+        """Record a fault of a cache."""
+        self._record("cache_fault", store=store, fault=kind)
+
     def attempt_ended(self, event: Ended) -> None:
         """Record the end of an attempt that another one follows."""
         end = self._between[event.name] = self._end_of(event)
@@ -235,7 +262,7 @@ class Recorder(Subscriber):
         elif event.how != last["status"]:
             # more attempts had to end well
             last = {**last, **_end(event.name, event.outcome, event.attempts, last["duration"])}
-        if event.how in (RAN, SKIPPED) and self._attachments is not None:
+        if event.how in (RAN, RESTORED, SKIPPED) and self._attachments is not None:
             for shown in self._attachments.of(self._reported.pop(event.name, ())):
                 self._record("file", name=event.name, **shown)
         self._record_end(last)
@@ -363,6 +390,8 @@ class Recorder(Subscriber):
             end.update(said)
         if event.restored:
             end["restored"] = event.restored
+        if event.store:
+            end["store"] = event.store
         if event.emptied:
             end["emptied"] = list(event.emptied)
         if event.failure:

@@ -77,6 +77,7 @@ class ActionRun:
     :ivar decided_at: when its verdict was reached, in seconds since the run began
     :ivar duration: seconds of its last attempt
     :ivar emptied: the output folders from which something was removed before it started
+    :ivar restored: where its outputs came from, "" if it ran
     :ivar output: texts that its last attempt printed, each with the number of bytes that are left out before it
     :ivar files: the events `file`: what is shown of its outputs
     """
@@ -93,6 +94,7 @@ class ActionRun:
     duration: float = 0.0
     failure: str = ""
     emptied: list[str] = field(default_factory=list)
+    restored: str = ""
     exit_code: int | None = None
     log: str = ""
     output: list[tuple[str, int]] = field(default_factory=list)
@@ -344,6 +346,7 @@ class Run:
         action.has_ended = True
         action.exit_code = event.get("exit_code")
         action.emptied = list(event.get("emptied", ()))
+        action.restored = str(event.get("restored", ""))
         action.log = str(event.get("log", ""))
 
     def _take_summary(self, event: Event) -> None:

@@ -38,6 +38,9 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         *("name", "attempt", "outcome", "category", "queued", "start", "duration", "failure", "exit_code"),
         *("delay", "log", "resources", "usage", "measurements", "attributes", "artifacts", "host"),
     ),
+    "restored": ("name", "key", "store", "run", "host", "bytes", "seconds", "saved"),
+    "stored": ("name", "key", "store", "bytes", "tied"),
+    "cache_fault": ("store", "fault"),
     "file": ("name", "path", "type", "data", "rows", "omitted"),
     "ended": (
         *("name", "status", "outcome", "category", "reason", "attempts", "queued", "start", "duration"),
@@ -146,6 +149,8 @@ _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("ok", "now"), (_is_flag, "true or false")),
     "limits": (are_numbers, "a map of numbers"),
     "max_running": (is_number, "a number"),
+    **dict.fromkeys(("restored", "store", "key", "run", "tied", "fault"), (_is_text, "a text")),
+    **dict.fromkeys(("bytes", "seconds"), (is_number, "a number")),
     "omitted": (_is_number_or_text, "a number or a text"),
     **dict.fromkeys(("queues", "left_out", "conditions"), (_is_map, "a map")),
     "counts": (are_numbers, "a map of numbers"),

@@ -424,7 +424,8 @@ def _figures(name: str, rows: Sequence[Row]) -> Figures:
         outcomes[kind] = outcomes.get(kind, 0) + 1
     passed = [one for one in rows if one[1] == "PASS"]
     # how long a failure took says little; where nothing has passed there is nothing else
-    times = [one[0] for one in passed or rows]
+    ran = [one for one in passed if one[2] != "restored"]
+    times = [one[0] for one in ran or passed or rows]
     time = Spread.of(times)
     assert time is not None
     return Figures(

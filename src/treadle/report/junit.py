@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, NOT_NEEDED, RAN, SKIPPED, told, words
+from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, NOT_NEEDED, RAN, RESTORED, SKIPPED, told, words
 from treadle.core.text import safe
 from treadle.events.run_model import ActionRun, Attempt, Run, further
 from treadle.events.schema import Event
@@ -55,6 +55,8 @@ def _case(action: ActionRun) -> Iterator[str]:
     yield f'<testcase classname="{family}" name="{name}" time="{action.duration:.6f}"{_place(action)}>\n'
     yield f'<properties><property name="status" value="{action.status}"/>'
     yield f'<property name="outcome" value="{action.outcome.kind}"/>'
+    if action.restored:
+        yield f'<property name="restored" value="{_attribute(action.restored)}"/>'
     for why in action.reasons:
         yield f'<property name="reason" value="{_attribute(str(why.get("text", "")))}"/>'
     for name, value in action.usage.items():
@@ -98,7 +100,7 @@ def _earlier(action: ActionRun, attempt: Attempt) -> Iterator[str]:
 
 def _element(action: ActionRun) -> str:
     """Return the element for the end of an action: failure, error or skipped; "" if it succeeded."""
-    if action.status == RAN:
+    if action.status in (RAN, RESTORED):
         return ""
     if action.status == INTERRUPTED or action.outcome.kind in _ERRORS:
         return "error"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from treadle.core.outcomes import FAILED, INTERRUPTED, RAN, SKIPPED_ITSELF, label, words
+from treadle.core.outcomes import FAILED, INTERRUPTED, RAN, RESTORED, SKIPPED_ITSELF, label, words
 from treadle.core.text import safe
 from treadle.events.run_model import ActionRun, Run, further
 from treadle.ui.durations import duration
@@ -35,7 +35,7 @@ def markdown(run: Run) -> Iterator[str]:
     yield from _table("what went wrong", [(one.name, one.told, duration(one.duration)) for one in wrong])
     for action in wrong[:_FAILURES]:
         yield from _output(action)
-    others = [one for one in run.order if one.status in (RAN, SKIPPED_ITSELF)]
+    others = [one for one in run.order if one.status in (RAN, RESTORED, SKIPPED_ITSELF)]
     others.sort(key=lambda one: -one.duration)
     yield from _table("what has run, the longest first", [_row(one) for one in others])
 
@@ -46,7 +46,7 @@ def _totals(run: Run) -> str:
 
 
 def _row(action: ActionRun) -> tuple[str, str, str]:
-    said = [] if action.outcome.kind in ("success", "not_started") else [words(action.outcome.kind)]
+    said = [] if action.outcome.kind in ("success", "restored", "not_started") else [words(action.outcome.kind)]
     said += [f"in attempt {len(action.attempts)}"] if len(action.attempts) > 1 else []
     said += [action.why] if action.why else []
     return action.name, "; ".join(said), duration(action.duration)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from treadle.core.decision import Reason
-from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, SKIPPED, SKIPPED_ITSELF, RunCounts
+from treadle.core.outcomes import BLOCKED, FAILED, INTERRUPTED, RAN, RESTORED, SKIPPED, SKIPPED_ITSELF, RunCounts
 from treadle.core.text import safe, shell_join
 from treadle.errors import Place, TreadleError
 from treadle.events.bus import Ended
@@ -37,7 +37,7 @@ def text_lines(run: Run, *, verbose: bool = False) -> list[Line]:
         state.end(action.name, action.status)
         if action.status == BLOCKED:
             blocked.setdefault(render.origins_of(ended), []).append(action.name)
-        if verbose or action.status in (RAN, FAILED, INTERRUPTED, SKIPPED_ITSELF):
+        if verbose or action.status in (RAN, RESTORED, FAILED, INTERRUPTED, SKIPPED_ITSELF):
             lines.append(render.ended_line(state, ended))
         if action.status == FAILED:
             failed.append((action, ended))

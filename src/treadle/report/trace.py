@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
-from treadle.core.outcomes import FAILED, INTERRUPTED, RAN, SKIPPED_ITSELF, told
+from treadle.core.outcomes import FAILED, INTERRUPTED, RAN, RESTORED, SKIPPED_ITSELF, told
 from treadle.events.run_model import ActionRun, Attempt, Run
 
 from .critical import critical_path
 
 BEGINS = '{"displayTimeUnit":"ms","otherData":'
-_COLOURS = {FAILED: "terrible", INTERRUPTED: "bad", RAN: "good", SKIPPED_ITSELF: "grey"}
+_COLOURS = {FAILED: "terrible", INTERRUPTED: "bad", RAN: "good", RESTORED: "olive", SKIPPED_ITSELF: "grey"}
 """Names of colours that chrome://tracing knows."""
 _CRITICAL = "yellow"
 

@@ -12,6 +12,7 @@ from treadle.core.outcomes import (
     INTERRUPTED,
     NOT_NEEDED,
     RAN,
+    RESTORED,
     SKIPPED,
     SKIPPED_ITSELF,
     UNTRIED,
@@ -48,6 +49,7 @@ _PIECE = 1000
 """Lines that are written at once."""
 _WHOLE_LINES = 10_000
 """Lines that are shown of an output that has ended."""
+_LISTED_ENDS = (RAN, RESTORED, INTERRUPTED, SKIPPED_ITSELF)
 _LISTED = 20
 """Actions that leave a line on a terminal; of those after them only failures do."""
 
@@ -310,7 +312,7 @@ class Progress(Subscriber):
         if mode == BLOCK and ended.how != SKIPPED:
             if not self._write_log(ended):
                 return
-        elif (ended.how == FAILED and not self._has_groups) or (verbose and ended.how == RAN):
+        elif (ended.how == FAILED and not self._has_groups) or (verbose and ended.how in (RAN, RESTORED)):
             lines, is_all = self._last_lines(ended, _VERBOSE_LINES if verbose else _FAILURE_LINES)
             self._write_output(ended.name, lines)
             if verbose and not is_all:
@@ -321,8 +323,8 @@ class Progress(Subscriber):
     def _lists(self, ended: Ended) -> bool:
         """Return whether an action that ended gets a line: on a terminal the first ones, elsewhere each one."""
         if self.verbose or not self._draws:
-            return self.verbose or ended.how in (RAN, INTERRUPTED, SKIPPED_ITSELF)
-        if ended.how not in (RAN, INTERRUPTED, SKIPPED_ITSELF):
+            return self.verbose or ended.how in _LISTED_ENDS
+        if ended.how not in _LISTED_ENDS:
             return False
         self._listed += 1
         return self._listed <= _LISTED

@@ -11,6 +11,7 @@ from treadle.core.outcomes import (
     INTERRUPTED,
     NOT_NEEDED,
     RAN,
+    RESTORED,
     SKIPPED,
     SKIPPED_ITSELF,
     label,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _STYLES = {
     RAN: "good",
+    RESTORED: "good",
     SKIPPED: "dim",
     FAILED: "bad",
     INTERRUPTED: "warn",
@@ -65,7 +67,7 @@ def status_line(state: RunCounts, now: float, room: int, left: float | None = No
     return crop_line(tuple(pieces), room)
 
 
-_SHOWN = (SKIPPED, SKIPPED_ITSELF, NOT_NEEDED, DISABLED, FAILED, INTERRUPTED, BLOCKED)
+_SHOWN = (RESTORED, SKIPPED, SKIPPED_ITSELF, NOT_NEEDED, DISABLED, FAILED, INTERRUPTED, BLOCKED)
 
 
 def _longest(state: RunCounts, now: float, room: int) -> list[Piece]:
@@ -94,6 +96,8 @@ def ended_line(state: RunCounts, ended: Ended) -> Line:
     if ended.how == BLOCKED:
         origins = origins_of(ended)
         return line(*parts, f" by {_names(origins)}" if origins else "")
+    if ended.store:
+        parts.append(f" ({safe(ended.store)})")
     parts.append(f" {duration(ended.duration)}")
     if ended.attempts > 1:
         parts.append(f", attempt {ended.attempts}")
@@ -105,7 +109,7 @@ def ended_line(state: RunCounts, ended: Ended) -> Line:
         parts.append(f", {said}")
     # a tool that goes on from what is in the folder found nothing there
     emptied = f"emptied {_names(ended.emptied)} first" if ended.emptied else ""
-    restored = f"restored from {safe(ended.restored)}" if ended.restored else ""
+    restored = f"restored from {safe(ended.restored)}" if ended.restored and not ended.store else ""
     why = "; ".join(filter(None, (wording.reasons(ended.reasons), emptied, restored)))
     return line(*parts, f" ({why})" if why else "")
 

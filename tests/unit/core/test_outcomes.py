@@ -16,7 +16,7 @@ from treadle.core.outcomes import (
 
 S = ReturnValue
 TABLE = {
-    S.success: "success expected_diff expected_failure",
+    S.success: "success expected_diff expected_failure restored",
     S.unchanged: "unchanged",
     S.failure: "diffed failed error broken timeout invalid out_of_memory lost",
     S.unknown: "cancelled interrupted not_started",

@@ -3,7 +3,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const T = (window.treadle = { data });
 
-T.statuses = ["failed", "interrupted", "blocked", "not started", "ran", "skipped itself", "not needed", "disabled", "skipped"];
+T.statuses = ["failed", "interrupted", "blocked", "not started", "ran", "restored", "skipped itself", "not needed", "disabled", "skipped"];
 T.word = (status) => (status === "skipped" ? "up to date" : status);
 // How an action ended, with its kind of outcome where that says more than its status.
 T.ended = (number) => {
