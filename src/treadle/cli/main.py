@@ -114,6 +114,7 @@ _HOMES = {
     "diff": "cli.commands.diff",
     "stats": "cli.commands.stats",
     "gc": "cli.commands.gc",
+    "reap": "cli.commands.reap",
     "set": "cli.commands.control",
     "pause": "cli.commands.control",
     "continue": "cli.commands.control",

@@ -200,6 +200,7 @@ COMMANDS = {
     "diff": "what two recorded runs have decided differently, and why",
     "stats": "how long actions take, how much memory, how often they fail",
     "gc": "remove the records of old runs",
+    "reap": "close runs that were never closed and are dead",
     "set": "change how much of a run may run at once, while it runs",
     "pause": "let a run start nothing new, until `treadle continue`",
     "continue": "let a run go on after `treadle pause`",
@@ -217,7 +218,7 @@ _DAILY = ("run", "why", "status", "list", "graph", "log", "clean", "init")
 """The commands that a bare call explains; all are named."""
 _OTHERS = {
     "further commands": ("check", "report", "forget", "adopt", "accept", "schema", "completion"),
-    "recorded runs": ("runs", "resume", "show", "attempts", "diff", "stats", "gc"),
+    "recorded runs": ("runs", "resume", "show", "attempts", "diff", "stats", "gc", "reap"),
     "a run under way": ("set", "pause", "continue", "stop"),
 }
 SHORT_HELP = (
@@ -360,6 +361,7 @@ _WITHOUT_NAMES = (
     "show",
     "diff",
     "gc",
+    "reap",
     *_OF_RUNS,
 )
 """Commands that take no names of actions."""
@@ -416,6 +418,7 @@ _USAGE = {
     "show": "[RUN]",
     "diff": "[RUN] [RUN]",
     "gc": "",
+    "reap": "",
     "set": "[RUN]",
     "pause": "[RUN]",
     "continue": "[RUN]",
@@ -491,6 +494,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run status why", "--force", _FORCE, metavar="NAME", action="append")
     add("run status why", "--force-all", none, action=flag)
     add("run resume", "--yes", "start actions that have to be confirmed without a question", action=flag)
+    add("reap", "--no-wait", "take runs of other machines for alive", dest="wait", action="store_false")
     add("run resume clean forget adopt accept", "--no-wait", _NO_WAIT, dest="wait", action="store_false")
     add("resume", "--wait", _WAIT, dest="wait_for", type=_duration, metavar="TIME")
     add("resume", "--keep-resources", _KEEP_RESOURCES, action=flag)

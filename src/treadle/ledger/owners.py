@@ -119,6 +119,12 @@ def beat(database: Database, identity: Identity, mine: Owner) -> Owner | None:
     return None if now is None or (now.token, now.epoch) == (mine.token, mine.epoch) else now
 
 
+def end_owner(database: Database, run: str) -> None:
+    """Free the identity of a run that is dead."""
+    with database.transaction():
+        database.write("UPDATE owners SET ended = 1 WHERE run = ?", [(run,)])
+
+
 def give_back(database: Database, identity: Identity, mine: Owner) -> None:
     """Give an identity back, if it is ours; its epoch stays."""
     with database.transaction():

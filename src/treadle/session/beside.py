@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from treadle.core.lease import RENEWALS
 from treadle.events.background import Background
 from treadle.ledger.database import FILE
+from treadle.ledger.lease_file import LeaseFile
 
 from .controls import listen
 
@@ -24,6 +26,9 @@ def begin_beside(call: Call, recording: Recording) -> Background:
     background = Background(recording.warn)
     background.wake_loop = call.stops.wake
     _fill(call.options.ledger_url or os.path.join(recording.state_folder, FILE), background, recording)
+    lease = LeaseFile(recording.folder, call.options.lease)
+    background.every(call.options.lease / RENEWALS, lease.renew)
+    background.at_end(lease.remove)
     background.begin()
     listen(call, recording, background)
     return background
