@@ -1,7 +1,8 @@
 """Two hundred walks by the real command over random plans, edits, touches, truncations, switches and kills.
 
 Beside them goes a model of a few lines: what an action asks (its command, the content of what it reads), and what
-its outputs held when it last ended well. An action runs when one of these differs, and else it does not.
+its outputs held when it last ended well. An action runs when one of these differs, and else it does not. What runs
+have recorded of themselves is removed or damaged between the walks, which changes none of that.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 import signal
 from typing import NamedTuple
 
@@ -139,6 +141,23 @@ def kill_in_the_middle(project: Project, model: Model, arguments: tuple[str, ...
         pass
 
 
+RECORDS = ("removed", "looked at", "damaged", "kept")
+
+
+def treat_records_of_runs(project: Project, how: str) -> None:
+    """Do something to what runs have recorded of themselves: no run decides anything by it."""
+    state = project.folder / ".treadle"
+    if how == "removed":
+        shutil.rmtree(state / "runs", ignore_errors=True)
+        for path in state.glob("ledger.db*"):
+            path.unlink()
+    elif how == "looked at":
+        assert project.treadle("runs").code == 0
+    elif how == "damaged":
+        for path in [*state.glob("runs/*/events"), *state.glob("ledger.db*")]:
+            path.write_bytes(path.read_bytes().replace(b"success", b"failure")[:-7])
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_ten_walks_agree_with_the_model(project: Project, seed: int) -> None:
     rng = random.Random(seed)
@@ -160,3 +179,6 @@ def test_ten_walks_agree_with_the_model(project: Project, seed: int) -> None:
         else:
             assert ran == expected, (seed, walk)
         check_files(project, model)
+        assert walk or (project.folder / ".treadle/runs").is_dir(), "no run is recorded"
+        # nothing of it moves a verdict of the next walk
+        treat_records_of_runs(project, "removed" if seed % 2 else RECORDS[walk % len(RECORDS)])
