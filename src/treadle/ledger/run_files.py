@@ -70,7 +70,7 @@ def make_run_folder(state: str, run: str) -> str:
     above = own_files.make_folder(state, RUNS)
     folder = os.path.join(above, run)
     # a name that is there is that of another run, whose events would be lost
-    os.mkdir(folder)
+    os.mkdir(folder, 0o755)
     own_files.make_one(folder, above)
     return os.path.join(folder, EVENTS)
 
