@@ -137,16 +137,26 @@ def _made(database: Database, row: type[_Row], values: Row) -> _Row:
     :raises LedgerError: its values are not as Treadle writes them: whatever wrote it was not Treadle
     """
     made: list[Any] = []
-    for one, value in zip(fields(row), values, strict=False):
-        kind = str(one.type)
+    for (is_text, fits), value in zip(_columns(row), values, strict=False):
         try:
-            found = json.loads(value) if kind.startswith(("list", "Mapping")) else value
+            found = json.loads(value) if is_text else value
         except (TypeError, ValueError, RecursionError):
             raise database.foreign() from None
-        if not _FITS[kind](found):
+        if not fits(found):
             raise database.foreign()
         made.append(found)
     return row(*made)
+
+
+_COLUMNS: dict[str, list[tuple[bool, Callable[[Any], bool]]]] = {}
+
+
+def _columns(row: type[_Row]) -> list[tuple[bool, Callable[[Any], bool]]]:
+    """Return for each field whether it is JSON in the database, and the check of its value."""
+    if row.__name__ not in _COLUMNS:
+        kinds = [str(one.type) for one in fields(row) if one.name != "attributes"]
+        _COLUMNS[row.__name__] = [(kind.startswith(("list", "Mapping")), _FITS[kind]) for kind in kinds]
+    return _COLUMNS[row.__name__]
 
 
 def _limit(most: int) -> str:
@@ -235,7 +245,7 @@ def attempts(
     limit = _limit(most)
     found = database.rows(
         f"SELECT {columns} FROM attempts t WHERE {where}"
-        f" ORDER BY t.run DESC, t.start DESC, t.name DESC, t.number DESC{limit}",
+        f" ORDER BY t.run DESC, t.start DESC NULLS LAST, t.name DESC, t.number DESC{limit}",
         values,
     )
     return [_made(database, AttemptRow, one) for one in reversed(found)]
@@ -250,12 +260,13 @@ def _which_attempts(database: Database, names: Sequence[str], run: str, since: s
         values.append(since)
     if names:
         tests = []
+        inside, ours = ("run = ?", list[object]([run])) if run else database.ours("run")
         for name in names:
             for column in ("name", "family"):
                 test, value = _like(column, name)
                 # each has an index of its own, which an OR would not use
-                tests.append(f"SELECT name FROM actions WHERE {test}")
-                values.append(value)
+                tests.append(f"SELECT name FROM actions WHERE {test} AND {inside}")
+                values += (value, *ours)
         where.append(f"t.name IN ({' UNION '.join(tests)})")
     return " AND ".join(where), values
 
@@ -399,7 +410,9 @@ def figures(
     where, values = _which_attempts(database, names, run, since)
     families: dict[object, object] = {}
     if by_family:
-        families = dict(database.rows("SELECT DISTINCT name, family FROM actions WHERE family <> ''"))
+        ours, of_ours = database.ours("run")
+        known = f"SELECT DISTINCT name, family FROM actions WHERE family <> '' AND {ours}"
+        families = dict(database.rows(known, of_ours))
     groups: dict[str, list[Row]] = {}
     for row in database.rows(
         "SELECT t.name, t.duration, t.category, t.outcome, t.memory, t.cpu FROM attempts t"
