@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 EVERY = 2.0
 """Seconds between two looks at the events."""
+_LOOK = 3.0
+"""Seconds after which the rest is left to the next look: the thread has a lease to renew too."""
+_PATIENCE = 1.0
+"""Seconds to wait for another writer; ten of them for a server that does not answer."""
 _LONGEST = 60.0
 """Seconds between two tries at most, while it cannot be used."""
 
@@ -29,15 +33,23 @@ class Filler:
     :param path: the database, as `Database` takes it
     :param state: the state folder
     :param say: called with a line at the first failure of a run, and not again
+    :param also: called at each look with the database, after it was filled
     :param clock: tells seconds
     """
 
     def __init__(
-        self, path: str, state: str, say: Callable[[str], None], *, clock: Callable[[], float] = monotonic
+        self,
+        path: str,
+        state: str,
+        say: Callable[[str], None],
+        *,
+        also: Callable[[Database], None] | None = None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._path = path
         self._state = state
         self._say = say
+        self._also = also
         self._clock = clock
         self._database: Database | None = None
         self._pause = 0.0
@@ -47,19 +59,21 @@ class Filler:
     def fill(self) -> None:
         """Take what has been written, unless it was found out of use a moment ago."""
         if self._clock() >= self._next:
-            self._try()
+            self._try(monotonic() + _LOOK)
 
     def finish(self) -> None:
         """Take what has been written, however the last try ended, and close the database."""
-        self._try()
+        self._try(None)
         self._close()
 
-    def _try(self) -> None:
+    def _try(self, until: float | None) -> None:
         try:
             if self._database is None:
                 root = root_name(os.path.dirname(self._state))
-                self._database = Database(self._path, root=root)
-            fill(self._database, self._state)
+                self._database = Database(self._path, _PATIENCE, root=root)
+            fill(self._database, self._state, until)
+            if self._also is not None:
+                self._also(self._database)
         except LedgerError as error:
             self._close()
             # 1, 2, 4 times the time between two looks, and so on

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from treadle.content.trust import STATE_FOLDER
@@ -34,12 +35,14 @@ BATCH = 1 << 20
 Event = Mapping[str, Any]
 
 
-def fill(database: Database, state: str) -> None:
+def fill(database: Database, state: str, until: float | None = None) -> bool:
     """Take all events that have been written and not been taken, of all recorded runs of a folder.
 
     Runs whose events are gone are forgotten, but for those of a shared ledger.
 
     :param state: the state folder
+    :param until: when to leave the rest to the next call, on the monotonic clock
+    :return: whether all was taken
     :raises LedgerError: the database cannot be written
     """
     known: dict[str, tuple[int, str]] = {}
@@ -56,8 +59,10 @@ def fill(database: Database, state: str) -> None:
         if file.id not in known and database.is_shared:
             known.update(_of_another_root(database, file.id))
         read_to, of = known.get(file.id, (0, RUNNING))
-        if file.size > read_to or of == RUNNING:
-            take_file(database, file, read_to)
+        is_behind = file.size > read_to or of == RUNNING
+        if is_behind and not take_file(database, file, read_to, until):
+            return False
+    return True
 
 
 def _of_another_root(database: Database, run: str) -> dict[str, tuple[int, str]]:
@@ -76,22 +81,25 @@ def _of_another_root(database: Database, run: str) -> dict[str, tuple[int, str]]
     return {}
 
 
-def take_file(database: Database, file: RunFile, read_to: int) -> None:
-    """Take what a file of events holds beyond an offset."""
+def take_file(database: Database, file: RunFile, read_to: int, until: float | None = None) -> bool:
+    """Take what a file of events holds beyond an offset; return whether that is all, or the time was over."""
     # asked before it is read: what ends meanwhile has written all it will
     alive = is_alive(file.path)
     try:
         fd = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
-        return
+        return True
     with open(fd, "rb") as source:
         source.seek(read_to)
         while lines := _whole_lines(source):
             size = sum(map(len, lines))
             _take_lines(database, file.id, lines, read_to, read_to + size)
             read_to += size
+            if until is not None and monotonic() >= until:
+                return False
     if not alive:
         _close_lost(database, file.id)
+    return True
 
 
 def _whole_lines(source: BinaryIO) -> list[bytes]:

@@ -128,8 +128,43 @@ STEPS: tuple[tuple[str | Mapping[str, str], ...], ...] = (
             PRIMARY KEY (workflow, params)
         )""",
     ),
+    (
+        """CREATE TABLE requests (
+            run TEXT NOT NULL,
+            id TEXT NOT NULL,
+            sender TEXT NOT NULL DEFAULT '',
+            sent DOUBLE PRECISION NOT NULL DEFAULT 0,
+            request TEXT NOT NULL,
+            taken BIGINT NOT NULL DEFAULT 0,
+            answer TEXT NOT NULL DEFAULT '',
+            PRIMARY KEY (run, id)
+        )""",
+        # the sender is what the server knows, and not what a client writes
+        {
+            "postgresql": """CREATE FUNCTION keep_sender() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                IF TG_OP = 'INSERT' THEN
+                    NEW.sender := session_user;
+                    NEW.sent := extract(epoch FROM clock_timestamp());
+                    NEW.taken := 0;
+                    NEW.answer := '';
+                ELSE
+                    NEW.run := OLD.run;
+                    NEW.id := OLD.id;
+                    NEW.sender := OLD.sender;
+                    NEW.sent := OLD.sent;
+                    NEW.request := OLD.request;
+                END IF;
+                RETURN NEW;
+            END $$"""
+        },
+        {
+            "postgresql": "CREATE TRIGGER keep_sender BEFORE INSERT OR UPDATE ON requests"
+            " FOR EACH ROW EXECUTE FUNCTION keep_sender()"
+        },
+    ),
 )
 """Step number - 1 -> its statements."""
 
-TABLES = ("attributes", "measurements", "reasons", "attempts", "actions")
+TABLES = ("requests", "attributes", "measurements", "reasons", "attempts", "actions")
 """The tables that hold rows of a run, besides `runs`."""

@@ -25,22 +25,29 @@ def begin_beside(call: Call, recording: Recording) -> Background:
     """
     background = Background(recording.warn)
     background.wake_loop = call.stops.wake
-    _fill(call.options.ledger_url or os.path.join(recording.state_folder, FILE), background, recording)
     lease = LeaseFile(recording.folder, call.options.lease)
     background.every(call.options.lease / RENEWALS, lease.renew)
+    # before what may take longer than the end of the run waits
     background.at_end(lease.remove)
+    _fill(call, recording, background)
     background.begin()
     listen(call, recording, background)
     return background
 
 
-def _fill(path: str, background: Background, recording: Recording) -> None:
-    """Take what the run writes into the ledger, while it lasts."""
+def _fill(call: Call, recording: Recording, background: Background) -> None:
+    """Take what the run writes into the ledger, while it lasts; and requests out of one that others share."""
     from treadle.ledger.filler import EVERY, Filler
 
     def say(text: str) -> None:
         background.hand(lambda: recording.warn(text))
 
-    filler = Filler(path, recording.state_folder, say)
+    url, also = call.options.ledger_url, None
+    if url:
+        from .ledger_requests import ledger_requests
+
+        also = ledger_requests(call, recording, background).look
+    path = url or os.path.join(recording.state_folder, FILE)
+    filler = Filler(path, recording.state_folder, say, also=also)
     background.every(EVERY, filler.fill)
     background.at_end(filler.finish)

@@ -36,14 +36,28 @@ class RunControl:
 
     :param run: its identifier, or the beginning of it; "last" for the one that has begun last
     :param root: the folder of its plan
+    :param ledger: the address of a ledger that several folders share: a run that is not in this one is asked by it
     :raises UsageError: there is no such run, or it has ended
     """
 
-    def __init__(self, run: str = "last", root: str | os.PathLike[str] = ".") -> None:
-        found = _alive(os.path.join(os.path.abspath(root), STATE_FOLDER), run)
-        self.id = found.id
-        """The identifier of the run."""
-        self._events = found.path
+    def __init__(self, run: str = "last", root: str | os.PathLike[str] = ".", *, ledger: str = "") -> None:
+        self._ledger = ""
+        self._events = ""
+        try:
+            found = _alive(os.path.join(os.path.abspath(root), STATE_FOLDER), run)
+        except UsageError:
+            if not ledger or run == "last":
+                raise
+            from treadle.ledger.address import checked
+
+            from .ledger_requests import run_in_ledger
+
+            self._ledger = checked(ledger)
+            self.id = run_in_ledger(ledger, run)
+            """The identifier of the run."""
+        else:
+            self.id = found.id
+            self._events = found.path
 
     def state(self) -> dict[str, Any]:
         """Return what the run does now, as docs/command.md describes it: what runs, what waits and for what.
@@ -101,21 +115,28 @@ class RunControl:
 
     def _ask(self, verb: str, **said: Any) -> dict[str, Any]:
         request = requests.request_of({"verb": verb, **said}).as_data()
+        answer = self._answer_by_ledger(request) if self._ledger else self._answer(request)
+        if not answer["ok"]:
+            hint = answer.get("hint")
+            raise UsageError(str(answer["text"]), hint=hint if isinstance(hint, str) else "")
+        return answer
+
+    def _answer_by_ledger(self, request: dict[str, Any]) -> dict[str, Any]:
+        from .ledger_requests import ask_by_ledger
+
+        return ask_by_ledger(self._ledger, self.id, {"id": new_id(), **request})
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         end, pause = monotonic() + PATIENCE, Event()
         while True:
             try:
-                answer = ask(os.path.dirname(self._events), request)
-                break
+                return ask(os.path.dirname(self._events), request)
             except UnreachableError as error:
                 if not is_alive(self._events):
                     raise UsageError(f"the run {self.id} has ended", hint="`treadle show` says how") from error
                 if monotonic() >= end:
                     raise TreadleError(f"the run {self.id} cannot be reached: {error.what}") from error
                 pause.wait(_PAUSE)
-        if not answer["ok"]:
-            hint = answer.get("hint")
-            raise UsageError(str(answer["text"]), hint=hint if isinstance(hint, str) else "")
-        return answer
 
 
 def _alive(state: str, run: str) -> RunFile:

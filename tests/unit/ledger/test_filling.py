@@ -315,3 +315,18 @@ def test_the_first_end_of_a_run_counts(tmp_path: Path, file: Path) -> None:
     with Database(":memory:") as database:
         fill(database, str(tmp_path))
         assert runs(database, RunFilter())[0].state == "done"
+
+
+def test_a_look_that_lasts_too_long_leaves_the_rest_to_the_next_one(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "BATCH", 300)
+    file.write_bytes(lines(stream()))
+    with Database(":memory:") as database:
+        looks = 1
+        while not fill(database, str(tmp_path), until=0.0):
+            # it is not closed as lost in the middle
+            assert database.rows("SELECT state FROM runs") != [("lost",)]
+            looks += 1
+        assert looks > 3
+        assert content(database) == filled(tmp_path)

@@ -50,7 +50,7 @@ def _run_of(call: Call) -> RunControl:
     if len(options.names) > 1:
         raise UsageError(f"`treadle {options.command}` takes one run", hint="`treadle runs` lists them")
     root = os.path.dirname(os.path.abspath(call.plan_file()))
-    return RunControl(options.names[0] if options.names else "last", root)
+    return RunControl(options.names[0] if options.names else "last", root, ledger=options.ledger_url)
 
 
 def _say(call: Call, text: str) -> int:
