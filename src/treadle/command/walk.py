@@ -99,6 +99,15 @@ def acquire_state(
     """
     mark = os.environ.get(process_marks.MARK, "")
     store.acquire(run, wait=wait, until=until, on_wait=on_wait, known=known, mark=mark)
+    try:
+        _end_killed(store, wait=wait, until=_earlier(until, patience), say=say)
+    except BaseException:
+        store.release()
+        raise
+
+
+def _end_killed(store: Store, *, wait: bool, until: float | None, say: Callable[[str], None]) -> None:
+    """End what runs have left that were never closed, here and elsewhere."""
     killed = store.killed_runs()
     if killed:
         from .reported import remove_left
@@ -124,7 +133,7 @@ def acquire_state(
                 *(store.folder, left, engine[0], float(engine[1])),
                 was_here=was_here,
                 wait=wait,
-                until=_earlier(until, patience),
+                until=until,
                 say=say,
             )
         store.close_killed(left)

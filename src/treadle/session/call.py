@@ -329,6 +329,15 @@ class Call:
         """Whether it was settled which plan is meant; on the fast path the snapshot has it."""
         return self._plan_file != ""
 
+    def go_to(self, folder: str, plan: str) -> None:
+        """Go on in another folder, as if the call had been made there.
+
+        :param plan: the plan; "" for what is found from there
+        """
+        os.chdir(folder)
+        self.options.file = plan
+        self._plan_file, self.member, self.nearby, self.found = "", None, [], None
+
     def plan_file(self) -> str:
         """Return the path of the plan: the named one, else the topmost that includes the nearest one, else that.
 

@@ -14,6 +14,7 @@ from treadle.ledger.user import user_name
 from treadle.state.store import Store
 
 from .ownership import Ownership, busy, digest_of, lives_here, living, taken_over
+from .reaping import end_left
 
 if TYPE_CHECKING:
     from treadle.frontends.base import Project
@@ -59,6 +60,10 @@ def claim(call: Call, plan: Project) -> None:
     ownership = Ownership(connect, identity, mine, say=call.note)
     ownership.claim(wait=call.options.wait)
     call.ownership = ownership
+    before = ownership.followed
+    if before is not None and before.host == mine.host and before.root != mine.root:
+        # of this folder the walk does it
+        end_left(before.root, call.note)
     background = recording.go_beside()
     if background is not None:
         background.every(mine.lease / RENEWALS, lambda: _show_life(call, ownership))

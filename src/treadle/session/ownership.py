@@ -59,6 +59,8 @@ class Ownership:
         self.mine = mine
         self.taken_by: Owner | None = None
         """The run that has taken over, None as long as the identity is ours."""
+        self.followed: Owner | None = None
+        """The dead run that had it before, None if that has given it back, or there was none."""
         self._connect = connect
         self._say = say
         self._clock = clock
@@ -80,6 +82,7 @@ class Ownership:
                 epoch = take(database, self.identity, self.mine, seen)
                 if epoch:
                     self.mine = replace(self.mine, epoch=epoch)
+                    self.followed = None if seen is None or seen.ended else seen
                     self._shown_at = self._clock()
                     return
 

@@ -53,6 +53,7 @@ def reap(
     database: Database,
     *,
     wait: bool = True,
+    patience: float | None = None,
     say: Callable[[str], None] = lambda _: None,
     clock: Callable[[], float] = now_with_sleep,
     nap: Callable[[float], None] = sleep,
@@ -61,17 +62,11 @@ def reap(
 
     :param database: the ledger, with all that the runs in this folder have written
     :param wait: whether runs of other hosts are watched for their leases; if not, they count as living
+    :param patience: seconds that are waited at most, for each of both; None for as long as it takes
     :raises StateError: what a killed run has left does not end
     """
+    end_left(root, say, wait=wait, patience=patience)
     store = Store(root)
-    if os.path.isdir(store.folder):
-        try:
-            acquire_state(store, os.urandom(8).hex(), wait=False, say=say)
-        except BusyError as error:
-            # what has the lock has ended what killed runs had left
-            say(error.what)
-        else:
-            store.release()
     closed = {str(run) for (run,) in database.rows("SELECT id FROM runs WHERE closed_by <> ''")}
     open_ones = [one for one in runs(database, RunFilter(states=(RUNNING, LOST))) if one.id not in closed]
     here = os.uname().nodename
@@ -88,7 +83,7 @@ def reap(
             watched.append(run)
         else:
             found.append(Reaped(run, ""))
-    found += _watch(store.folder, watched, say, clock, nap)
+    found += _watch(store.folder, watched, patience, say, clock, nap)
     for one in found:
         if one.why and not close_run(store.folder, one.run, one.why, time()):
             one.why = ""
@@ -98,9 +93,29 @@ def reap(
     return sorted(found, key=lambda one: one.run.id)
 
 
+def end_left(root: str, say: Callable[[str], None], *, wait: bool = True, patience: float | None = None) -> None:
+    """End what killed runs of a folder have left, unless a run is at work there: that has done it.
+
+    :raises StateError: it does not end, or the state cannot be used
+    """
+    store = Store(root)
+    if not os.path.isdir(store.folder):
+        return
+    if store.lock.is_busy():
+        say(f"{store.lock.holder() or 'another run'} is at work in {root}")
+        return
+    try:
+        acquire_state(store, os.urandom(8).hex(), wait=wait, patience=patience, say=say)
+    except BusyError as error:
+        say(error.what)
+    else:
+        store.release()
+
+
 def _watch(
     state: str,
     watched: Sequence[RunRow],
+    patience: float | None,
     say: Callable[[str], None],
     clock: Callable[[], float],
     nap: Callable[[float], None],
@@ -112,7 +127,8 @@ def _watch(
     silences = {one.id: Silence(now) for one in watched}
     leases = {one.id: _sign(state, one.id)[1] for one in watched}
     longest = max(leases.values()) + MARGIN
-    say(f"watching {len(watched)} runs of other hosts for a sign of life, up to {longest:g} s")
+    until = longest if patience is None else min(longest, patience)
+    say(f"watching {len(watched)} runs of other hosts for a sign of life, up to {until:g} s")
     found: list[Reaped] = []
     first: dict[str, tuple[int, int]] = {one.id: _sign(state, one.id)[0] for one in watched}
     left = list(watched)
@@ -121,7 +137,7 @@ def _watch(
         for run in list(left):
             sign, seconds = _sign(state, run.id)
             leases[run.id] = max(seconds, leases[run.id])
-            if sign != first[run.id]:
+            if sign != first[run.id] or (patience is not None and clock() - now > patience):
                 found.append(Reaped(run, ""))
                 left.remove(run)
             elif silences[run.id].seconds(clock()) > leases[run.id] + MARGIN:

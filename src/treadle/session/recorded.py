@@ -46,16 +46,23 @@ def resume(call: Call, ledger: Database, run: str) -> int:
     """
     from treadle.ledger.resuming import call_of, resumed
 
-    from .resuming import Resuming
+    from .resuming import LONGEST_WAIT, Resuming, is_of_another_host
 
     root = root_of(call)
     options, state = call.options, os.path.join(root, STATE_FOLDER)
     found = resumed(ledger, run)
-    if found.living and options.wait_for is not None:
+    here = [one for one in found.living if not is_of_another_host(state, one)]
+    if here and options.wait_for is not None:
         from .resuming import end_living
 
-        end_living(state, found.living, options.wait_for)
+        end_living(state, here, options.wait_for)
         fill(ledger, state)
+        found = resumed(ledger, run)
+    elif found.living and options.wait and any(is_of_another_host(state, one) for one in found.living):
+        from .reaping import reap
+
+        # only their signs of life tell of these
+        reap(root, ledger, say=call.note, patience=LONGEST_WAIT if options.wait_for is None else options.wait_for)
         found = resumed(ledger, run)
     found.refuse_living()
     names = [*found.run.names, *found.run.selection.get("force", ())]
@@ -70,7 +77,9 @@ def resume(call: Call, ledger: Database, run: str) -> int:
     options.record = True
     options.resumes = run
     options.workflow = options.workflow or found.run.workflow
-    call.resuming = Resuming(state, run, call.note, found, keeps_resources=options.keep_resources)
+    call.resuming = Resuming(
+        state, run, call.note, found, patience=options.wait_for, keeps_resources=options.keep_resources
+    )
     return len(found.done_since)
 
 

@@ -27,6 +27,8 @@ else:
 
 PATIENCE = 10.0
 """Seconds that a run whose walk is over may take to write its last events."""
+LONGEST_WAIT = 300.0
+"""Seconds that what a run has left elsewhere is waited for, if nothing else is said."""
 _PAUSE = 0.03
 
 
@@ -37,12 +39,21 @@ class Resuming:
     :param run: the run that was named
     :param warn: prints a remark
     :param found: what was found of it
+    :param patience: seconds to wait for what it has left elsewhere
     :param keeps_resources: whether what lacked memory or time begins with the amounts of the plan all the same
     """
 
     def __init__(
-        self, state: str, run: str, warn: Callable[[str], None], found: Resumed, *, keeps_resources: bool = False
+        self,
+        state: str,
+        run: str,
+        warn: Callable[[str], None],
+        found: Resumed,
+        *,
+        patience: float | None = None,
+        keeps_resources: bool = False,
     ) -> None:
+        self.patience = LONGEST_WAIT if patience is None else patience
         self.run = run
         self.done_since: Mapping[str, int] = found.done_since
         """Action -> milliseconds since the epoch, as in `ledger.resuming.Resumed`."""
@@ -64,14 +75,21 @@ class Resuming:
         :raises UsageError: one of them is under way
         """
         found = self._found(own)
-        # a run gives the lock back before it writes its last events
-        if found.living and not ended_within(self._state, found.living, PATIENCE):
+        if found.living:
+            # a run gives the lock back before it writes its last events
+            ended_within(self._state, found.living, PATIENCE)
+            found = self._found(own)
             found.refuse_living()
-        self._take(self._found(own) if found.living else found)
+        self._take(found)
 
     def _found(self, own: str) -> Resumed:
         with open_ledger(self._state, self._warn) as ledger:
             return resumed(ledger, self.run, own)
+
+
+def is_of_another_host(state: str, run: RunRow) -> bool:
+    """Return whether only its signs of life tell whether a run lives: it is not of this host, nor has it a lock."""
+    return run.host not in ("", os.uname().nodename) and not is_alive(events_of(state, run.id))
 
 
 def ended_within(state: str, runs: Sequence[RunRow], seconds: float) -> bool:

@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     from .resuming import Resuming
 
 
-LONGEST_WAIT = 300.0
-"""Seconds that what a run has left with an engine is waited for, when another one goes on with it."""
-
-
 class PlanWalk(CommandWalk):
     """A CommandWalk of a call.
 
@@ -82,8 +78,7 @@ class PlanWalk(CommandWalk):
         self._published_stops = 0
         self._is_draining = False
         if call.resuming is not None:
-            given = call.options.wait_for
-            self.patience = LONGEST_WAIT if given is None else given
+            self.patience = call.resuming.patience
         self._read_yes: Callable[[Callable[[], bool]], bool] | None = None
 
     def about_to_walk(self) -> None:
