@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -20,13 +18,14 @@ from treadle.core import lease
 from treadle.core.lease import Silence
 
 from . import shared_folder
+from .guarding import Guarding
 from .local import LocalRunner
 from .process_marks import MARK
 from .shared_folder import SharedFolder
 from .spec import ENDED, GONE, REFUSED, STARTED, AttemptSpec, Hint, RunFolder, WorkerReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from .base import Attempt, AttemptEnd
 
@@ -64,11 +63,13 @@ class _Run:
 
 
 class _Attempt:
-    __slots__ = ("began", "ends_as", "is_running", "run", "spec", "started_at", "waits_until")
+    __slots__ = ("began", "ends_as", "is_running", "mark", "run", "spec", "started_at", "waits_until")
 
     def __init__(self, spec: AttemptSpec, run: _Run) -> None:
         self.spec = spec
         self.run = run
+        self.mark = ""
+        """The mark by which the guard finds it."""
         self.is_running = False
         """Whether its programs were given to the local engine."""
         self.waits_until: float | None = None
@@ -103,8 +104,7 @@ class Agent:
         self._tell = tell
         self._clock = clock
         self._runner = LocalRunner()
-        self._guard: subprocess.Popen[bytes] | None = None
-        self._guards = guards
+        self._guarding = Guarding(self.name) if guards else None
         self._runs: dict[str, _Run] = {}
         self._attempts: dict[str, _Attempt] = {}
         self._waiting: dict[str, float] = {}
@@ -144,6 +144,7 @@ class Agent:
 
     def work(self, timeout: float) -> None:
         """Wait until something ends, `wake` is called, or so many seconds are over; see to all that is due."""
+        self._look_for_freeze()
         self._look_for_specs()
         now = self._clock()
         due = [one.next_look for one in self._runs.values()] + [one.next_pulse for one in self._runs.values()]
@@ -167,11 +168,8 @@ class Agent:
     def close(self) -> None:
         """Give everything back; nothing runs."""
         self._runner.close()
-        guard, self._guard = self._guard, None
-        if guard is not None and guard.stdin is not None:
-            with contextlib.suppress(OSError):
-                guard.stdin.close()
-            guard.wait()
+        if self._guarding is not None:
+            self._guarding.close()
 
     def _look_for_specs(self) -> None:
         for path, until in list(self._waiting.items()):
@@ -238,11 +236,12 @@ class Agent:
         is_late = one.waits_until is not None and self._clock() >= one.waits_until
         if attempt.log is not None and not is_late and not self._view.exists(attempt.log):
             return
-        attempt.environ = self._environment(attempt, one.spec)
+        if self._guarding is not None:
+            self._guarding.see_to_it(self._living_marks())
+            one.mark = self._guarding.mark
+        attempt.environ = self._environment(attempt, one)
         one.is_running, one.waits_until = True, None
         self._runner.grace = one.spec.grace
-        if self._guards:
-            self._see_to_guard()
         try:
             self._runner.start(one.spec.token, attempt)
         except OSError as error:
@@ -250,17 +249,20 @@ class Agent:
             return
         self._tell(Hint(one.spec.token, STARTED, self.name))
 
-    def _environment(self, attempt: Attempt, spec: AttemptSpec) -> dict[str, str]:
+    def _living_marks(self) -> set[str]:
+        return {one.mark for one in self._attempts.values() if one.is_running and one.mark}
+
+    def _environment(self, attempt: Attempt, one: _Attempt) -> dict[str, str]:
         """Return the environment of an attempt: its own, and of the worker what belongs to the place."""
         environ = dict(attempt.environ)
         here = inherited()
-        for name in (*_OF_THE_PLACE, *spec.passed):
+        for name in (*_OF_THE_PLACE, *one.spec.passed):
             environ.pop(name, None)
             if name in here:
                 environ[name] = here[name]
         # by the first mark the run finds it, by the second the guard
         before = environ.get(MARK) or here.get(MARK)
-        environ[MARK] = " ".join([*([before] if before else []), f"{self.name}/agent"])
+        environ[MARK] = " ".join([*([before] if before else []), f"{one.mark or self.name}/agent"])
         return environ
 
     def _take_end(self, end: AttemptEnd) -> None:
@@ -291,6 +293,8 @@ class Agent:
         self._tell(Hint(one.spec.token, ENDED, text))
         if not any(other.run is one.run for other in self._attempts.values()):
             self._runs.pop(one.spec.run, None)
+        if not self._runs and self._guarding is not None:
+            self._guarding.rest()
 
     def _see_to_runs(self) -> None:
         now = self._clock()
@@ -308,7 +312,7 @@ class Agent:
         if found is not None:
             run.lease = found
             run.silence.see(found.counter, now)
-        seconds = lease.LEASE if run.lease is None else run.lease.seconds
+        seconds = _seconds_of(run)
         run.next_look = now + seconds / lease.LOOKS
         is_silent = run.silence.seconds(now) > seconds
         for one in list(self._attempts.values()):
@@ -330,10 +334,12 @@ class Agent:
     def _look_for_freeze(self) -> None:
         """Give up what was run while this process was frozen for a lease: the guard has ended it."""
         now = self._clock()
-        for run in self._runs.values():
-            silent = now - run.pulsed_at
-            if silent <= (lease.LEASE if run.lease is None else run.lease.seconds):
-                continue
+        frozen = [run for run in self._runs.values() if now - run.pulsed_at > _seconds_of(run)]
+        if frozen and self._guarding is not None:
+            # the old one may be ending what it finds, also what we start now
+            self._guarding.replace(self._living_marks())
+        for run in frozen:
+            silent, run.pulsed_at, run.next_pulse = now - run.pulsed_at, now, now
             for one in list(self._attempts.values()):
                 if one.run is run:
                     self._give_up(one, f"its worker was frozen for {silent:.0f} s")
@@ -341,46 +347,23 @@ class Agent:
     def _show_life(self, run: _Run) -> None:
         """Write a new counter for a run, and one for the guard."""
         run.counter += 1
-        seconds = lease.LEASE if run.lease is None else run.lease.seconds
         run.pulsed_at = self._clock()
-        run.next_pulse = run.pulsed_at + seconds / lease.RENEWALS
+        run.next_pulse = run.pulsed_at + _seconds_of(run) / lease.RENEWALS
         with contextlib.suppress(OSError):
             # a full disk ends nothing that runs; the run may take us for gone
             shared_folder.write(run.folder.pulse(self.name), str(run.counter))
-        if self._guards:
-            self._see_to_guard()
-            shortest = min(
-                (one.lease.seconds for one in self._runs.values() if one.lease is not None), default=seconds
-            )
-            self._say_to_guard(f"alive\nwait {shortest}\ntell {run.folder.gone(self.name)}\n")
-
-    def _see_to_guard(self) -> None:
-        """Start a guard, if there is none or it was ended."""
-        if self._guard is not None and self._guard.poll() is None:
-            return
-        environ: Mapping[str, str] = {name: value for name, value in inherited().items() if name != MARK}
-        self._guard = subprocess.Popen(
-            [sys.executable, "-m", "treadle.engines.guard", self.name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=environ,
-            start_new_session=True,
-        )
-        if self._guard.stdin is not None:
-            os.set_blocking(self._guard.stdin.fileno(), False)
-        for run in self._runs.values():
-            self._say_to_guard(f"tell {run.folder.gone(self.name)}\n")
-
-    def _say_to_guard(self, text: str) -> None:
-        if self._guard is not None and self._guard.stdin is not None:
-            try:
-                os.write(self._guard.stdin.fileno(), os.fsencode(text))
-            except OSError:
-                # it was ended, and the next look starts another one; or it is frozen and its pipe is full
-                return
+        if self._guarding is not None:
+            self._guarding.see_to_it(self._living_marks())
+            self._guarding.tell_in(run.folder.gone(self.name))
+            self._guarding.show_life(min(map(_seconds_of, self._runs.values())) * (1 + _GUARD_MARGIN))
 
 
+def _seconds_of(run: _Run) -> float:
+    return lease.LEASE if run.lease is None else run.lease.seconds
+
+
+_GUARD_MARGIN = 0.1
+"""The share of a lease that a guard waits longer than we do: what it has ended we have given up."""
 _OF_THE_PLACE = ("TMPDIR",)
 """Variables that a program gets from the worker."""
 _LOOK_FOR_FILES = 0.02

@@ -1,12 +1,15 @@
 """The guard of a worker: ends all that the worker has started when that goes away or freezes, and says so.
 
-`python -m treadle.engines.guard WORKER` reads lines from its standard input, which the worker holds open:
+`python -m treadle.engines.guard MARK` reads lines from its standard input, which the worker holds open:
 
-- `alive` when the worker lives
-- `wait SECONDS`: the silence after which the worker counts as frozen
-- `tell PATH`: a file to write when all is ended
+- `alive SECONDS`: the worker lives; after so many seconds without another line it counts as frozen
+- `rest`: it has nothing to do, and may be silent
+- `tell PATH`: a file to write when the worker is gone and all is ended
+- `also MARK`: another mark of what the worker has started
+- `leave`: another guard takes over, which writes these files
 
-It loads little, and takes no part in what the worker does: nothing that ends the worker ends the guard too.
+A guard that has found its worker frozen has ended what that had started, and is over: a worker that wakes needs
+another one, and another mark for what it starts then. It loads little, and has a session of its own.
 """
 
 from __future__ import annotations
@@ -19,16 +22,18 @@ from time import monotonic
 from .process_marks import end_marked
 
 LONGEST_NAP = 60.0
+FROZEN = 3
+"""The exit code of a guard that has found its worker frozen."""
 
 
 class Guard:
     """What the guard knows of its worker.
 
-    :param worker: the name by which what the worker has started is marked
+    :param mark: what the worker has started is marked by it
     """
 
-    def __init__(self, worker: str) -> None:
-        self.worker = worker
+    def __init__(self, mark: str) -> None:
+        self.marks = [mark]
         self.patience: float | None = None
         self.files: dict[str, None] = {}
         self.heard_at = monotonic()
@@ -40,18 +45,25 @@ class Guard:
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in lines:
             verb, _, value = line.partition(b" ")
-            if verb == b"wait":
+            if verb == b"alive":
                 self.patience = float(value)
+            elif verb == b"rest":
+                self.patience = None
             elif verb == b"tell":
                 self.files[os.fsdecode(value)] = None
+            elif verb == b"also":
+                self.marks.append(os.fsdecode(value))
+            elif verb == b"leave":
+                self.files.clear()
 
     def time_left(self) -> float:
         """Return for how long the worker may still be silent."""
         return LONGEST_NAP if self.patience is None else self.heard_at + self.patience - monotonic()
 
-    def end_all(self) -> list[int]:
-        """End all that the worker has started; return the pids that did not end."""
-        return end_marked(f"{self.worker}/")
+    def end_all(self) -> bool:
+        """End all that the worker has started; return whether all of it has ended."""
+        left = [pid for mark in self.marks for pid in end_marked(f"{mark}/")]
+        return not left
 
     def tell(self) -> None:
         """Write that all is ended."""
@@ -63,27 +75,26 @@ class Guard:
 
 
 def main(argv: list[str]) -> int:
-    """Watch a worker until it is gone.
+    """Watch a worker until it is gone or frozen.
 
-    :param argv: the name of the worker
+    :param argv: the mark of what it starts
     """
     guard = Guard(argv[0])
     waiting = select.poll()
     waiting.register(0, select.POLLIN | select.POLLHUP)
     while True:
-        left = guard.time_left()
-        if left <= 0:
-            # it is frozen: what it runs ends now, and it finds that when it wakes
-            guard.end_all()
-            guard.heard_at = monotonic()
-            continue
-        if not waiting.poll(min(left, LONGEST_NAP) * 1000 + 1):
+        left = max(0.0, min(guard.time_left(), LONGEST_NAP))
+        # what has been said while we did not run counts first
+        if not waiting.poll(int(left * 1000) + 1):
+            if guard.time_left() <= 0:
+                guard.end_all()
+                return FROZEN
             continue
         data = os.read(0, 65536)
         if not data:
             break
         guard.take(data)
-    if not guard.end_all():
+    if guard.end_all():
         guard.tell()
     return 0
 

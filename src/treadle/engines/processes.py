@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from select import POLLIN, poll
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from treadle._startup.interpreter import inherited
@@ -38,7 +39,7 @@ class _Worker:
     """A worker process.
 
     :ivar place: the node of the pool that it stands for
-    :ivar tokens: what it was given and has not ended
+    :ivar tokens: what it was given and has not ended -> until when it is to begin, None once it has
     """
 
     def __init__(self, place: str, arguments: Sequence[str], mark: str) -> None:
@@ -46,7 +47,7 @@ class _Worker:
         self.is_for_one = False
         """Whether it is there for one attempt alone."""
         self.name = new_name()
-        self.tokens: dict[str, None] = {}
+        self.tokens: dict[str, float | None] = {}
         self.rest = b""
         self.child = subprocess.Popen(
             [sys.executable, "-m", "treadle.engines.worker", "--serve", "--name", self.name, *arguments],
@@ -126,7 +127,7 @@ class Processes:
         handles = []
         for spec in attempts:
             worker = self._worker_for(spec)
-            worker.tokens[spec.token] = None
+            worker.tokens[spec.token] = monotonic() + spec.patience
             worker.say(run=spec.folder.spec(spec.token))
             handles.append(f"{worker.child.pid} {spec.token}")
         return handles
@@ -148,10 +149,25 @@ class Processes:
             else:
                 hints += said
                 for hint in said:
-                    if hint.what != STARTED:
+                    if hint.what == STARTED and hint.token in worker.tokens:
+                        worker.tokens[hint.token] = None
+                    elif hint.what != STARTED:
                         worker.tokens.pop(hint.token, None)
                         if worker.is_for_one:
                             worker.say(end=True)
+        return hints + self._unheard()
+
+    def _unheard(self) -> list[Hint]:
+        """Give up workers that do not begin what they were given: they are frozen."""
+        now = monotonic()
+        hints = []
+        for worker in self._by_fd.values():
+            for token, until in list(worker.tokens.items()):
+                if until is not None and now >= until:
+                    del worker.tokens[token]
+                    hints.append(Hint(token, GONE, "its worker does not answer"))
+                    if self._workers.get(worker.place) is worker:
+                        del self._workers[worker.place]
         return hints
 
     def stop(self, handles: Sequence[str], *, kill: bool) -> None:
