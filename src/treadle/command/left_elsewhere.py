@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from treadle.core.lease import LOOKS, Lease, parse
 from treadle.engines.agent import new_name, now_with_sleep
 from treadle.engines.base import GRACE
-from treadle.engines.spec import RunFolder
+from treadle.engines.spec import RunFolder, worker_in
 from treadle.errors import BusyError, listed
 from treadle.state import own_files
 
@@ -114,7 +114,7 @@ def _living(folder: RunFolder, begun: Sequence[str], *, was_here: bool) -> list[
 def _has_ended(folder: RunFolder, token: str, *, was_here: bool) -> bool:
     if os.path.lexists(folder.report(token)):
         return True
-    worker = (own_files.read(folder.owner(token)) or b"").decode("utf-8", "replace")
+    worker = worker_in(own_files.read(folder.owner(token)))
     if not worker or "/" in worker:
         return False
     is_of_this_host = worker.rsplit("-", 2)[0] == new_name().rsplit("-", 2)[0]

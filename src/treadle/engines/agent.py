@@ -51,10 +51,12 @@ class _Run:
     :ivar silence: how long its lease has not been renewed
     """
 
-    __slots__ = ("counter", "folder", "lease", "next_look", "next_pulse", "pulsed_at", "silence")
+    __slots__ = ("counter", "folder", "lease", "next_look", "next_pulse", "pulsed_at", "seconds", "silence")
 
-    def __init__(self, folder: RunFolder, now: float) -> None:
+    def __init__(self, folder: RunFolder, seconds: float, now: float) -> None:
         self.folder = folder
+        self.seconds = seconds
+        """The length of its lease."""
         self.silence = Silence(now)
         self.lease: lease.Lease | None = None
         self.counter = 0
@@ -199,7 +201,7 @@ class Agent:
             return
         run = self._runs.get(spec.run)
         if run is None:
-            run = self._runs[spec.run] = _Run(spec.folder, self._clock())
+            run = self._runs[spec.run] = _Run(spec.folder, spec.lease, self._clock())
             # it says how often we show life
             self._look_at(run)
             self._show_life(run)
@@ -310,9 +312,9 @@ class Agent:
         found = None if text is None else lease.parse(text)
         now = self._clock()
         if found is not None:
-            run.lease = found
+            run.lease, run.seconds = found, found.seconds
             run.silence.see(found.counter, now)
-        seconds = _seconds_of(run)
+        seconds = run.seconds
         run.next_look = now + seconds / lease.LOOKS
         is_silent = run.silence.seconds(now) > seconds
         for one in list(self._attempts.values()):
@@ -334,7 +336,7 @@ class Agent:
     def _look_for_freeze(self) -> None:
         """Give up what was run while this process was frozen for a lease: the guard has ended it."""
         now = self._clock()
-        frozen = [run for run in self._runs.values() if now - run.pulsed_at > _seconds_of(run)]
+        frozen = [run for run in self._runs.values() if now - run.pulsed_at > run.seconds]
         if frozen and self._guarding is not None:
             # the old one may be ending what it finds, also what we start now
             self._guarding.replace(self._living_marks())
@@ -348,18 +350,14 @@ class Agent:
         """Write a new counter for a run, and one for the guard."""
         run.counter += 1
         run.pulsed_at = self._clock()
-        run.next_pulse = run.pulsed_at + _seconds_of(run) / lease.RENEWALS
+        run.next_pulse = run.pulsed_at + run.seconds / lease.RENEWALS
         with contextlib.suppress(OSError):
             # a full disk ends nothing that runs; the run may take us for gone
             shared_folder.write(run.folder.pulse(self.name), str(run.counter))
         if self._guarding is not None:
             self._guarding.see_to_it(self._living_marks())
             self._guarding.tell_in(run.folder.gone(self.name))
-            self._guarding.show_life(min(map(_seconds_of, self._runs.values())) * (1 + _GUARD_MARGIN))
-
-
-def _seconds_of(run: _Run) -> float:
-    return lease.LEASE if run.lease is None else run.lease.seconds
+            self._guarding.show_life(min(one.seconds for one in self._runs.values()) * (1 + _GUARD_MARGIN))
 
 
 _GUARD_MARGIN = 0.1

@@ -23,7 +23,7 @@ from .agent import now_with_sleep, system_name
 from .base import BaseRunner
 from .process_marks import KILL
 from .shared_folder import SharedFolder
-from .spec import ENDED, GONE, MOST_AT_ONCE, REFUSED, STARTED, AttemptSpec, RunFolder, WorkerReport
+from .spec import ENDED, GONE, MOST_AT_ONCE, REFUSED, STARTED, AttemptSpec, RunFolder, WorkerReport, worker_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -299,6 +299,7 @@ class RemoteRunner(BaseRunner):
             node="" if resources is None else resources.node,
             resources={} if resources is None else resources.as_data(),
             outputs=tuple(attempt.outputs),
+            lease=self._seconds,
             grace=self.grace,
             patience=self._patience,
             is_alone=str(getattr(key, "uid", "")) in self._losses,
@@ -382,9 +383,8 @@ class RemoteRunner(BaseRunner):
                 self._take_report(one, one.report)
             return
         if not one.worker:
-            owner = self._view.read(folder.owner(token))
-            if owner and owner.endswith(b"\n"):
-                one.worker = owner[:-1].decode("utf-8", "replace")
+            one.worker = worker_in(self._view.read(folder.owner(token)))
+            if one.worker:
                 self._has_begun(one)
         if one.worker:
             pulse = self._view.read(folder.pulse(one.worker))

@@ -10,7 +10,7 @@ import os
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
-from treadle.core import lease
+from treadle.core.lease import FILE, LEASE
 from treadle.core.outcomes import Usage
 from treadle.core.pool import Pool
 
@@ -54,6 +54,7 @@ class AttemptSpec:
     :ivar node: the node of the pool that it has its resources on, "" where it asks for none
     :ivar resources: type -> amount or names of instances, as the pool has given them
     :ivar outputs: the paths that it makes, absolute; a trailing `/` is a folder
+    :ivar lease: the length of the lease of the run, as long as its file cannot be seen
     :ivar grace: seconds between TERM and KILL
     :ivar patience: seconds for which a file that the other side has written is waited for
     :ivar is_alone: whether it is to have a worker of its own: an attempt before was lost with its worker, and may
@@ -71,8 +72,9 @@ class AttemptSpec:
     node: str = ""
     resources: Mapping[str, Any] = field(default_factory=dict)
     outputs: Sequence[str] = ()
+    lease: float = LEASE
     grace: float = GRACE
-    patience: float = lease.LEASE
+    patience: float = LEASE
     is_alone: bool = False
     passed: Sequence[str] = ()
     programs: Mapping[str, str] = field(default_factory=dict)
@@ -175,7 +177,7 @@ class RunFolder:
     @property
     def lease(self) -> str:
         """The file with the lease of the run."""
-        return os.path.join(self.path, lease.FILE)
+        return os.path.join(self.path, FILE)
 
     def spec(self, token: str) -> str:
         """Return the file with the spec of an attempt."""
@@ -219,6 +221,11 @@ class RunFolder:
         except FileExistsError:
             return False
         return True
+
+
+def worker_in(data: bytes | None) -> str:
+    """Return the worker that the file of an owner names, "" as long as that cannot be seen as a whole."""
+    return data[:-1].decode("utf-8", "replace") if data and data.endswith(b"\n") else ""
 
 
 class Engine(Protocol):

@@ -61,7 +61,7 @@ def begin(folder: RunFolder, token: str = "a", worker: str = ELSEWHERE) -> None:
     write(folder.spec(token), "{}")
     assert folder.claim(token)
     if worker:
-        write(folder.owner(token), worker)
+        write(folder.owner(token), f"{worker}\n")
 
 
 @pytest.mark.parametrize(
