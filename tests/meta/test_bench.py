@@ -88,3 +88,11 @@ def test_the_order_by_longest_paths_is_measured_against_that_of_insertion() -> N
     for _, _, inserted, ordered, _, least in rows:
         assert float(inserted) > float(ordered) >= float(least)
     assert f"| {' | '.join(rows[0])} |" in (BENCH.parent / "docs/performance.md").read_text()
+
+
+def test_the_bench_of_the_ledger_asks_all_that_the_commands_ask() -> None:
+    words = [sys.executable, str(BENCH / "ledger.py"), "--runs", "2", "--actions", "60"]
+    ended = subprocess.run(words, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert "120 attempts, filled in" in ended.stdout
+    assert "stats FAMILY" in ended.stdout

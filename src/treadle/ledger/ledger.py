@@ -11,7 +11,7 @@ from treadle.errors import UsageError, nearest
 from .address import root_name
 from .database import FILE, MEMORY, PATIENCE, Database, LedgerError
 from .filling import fill, forget_runs
-from .run_files import KEPT_DAYS, KEPT_RUNS, RUNS, remove_old_runs, run_files
+from .run_files import KEPT_DAYS, KEPT_RUNS, RUNS, new_id, remove_old_runs, run_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,5 +106,16 @@ def collect_garbage(
     :param keep: how many of the others stay at most
     """
     gone = remove_old_runs(state, now, keep, days)
+    if database.is_shared:
+        # of runs whose events a later run has removed it has the rows still
+        gone = sorted({*gone, *_old_rows(database, state, new_id(now - days * 86400), keep)})
     forget_runs(database, gone)
     return gone
+
+
+def _old_rows(database: Database, state: str, too_old: str, keep: int) -> list[str]:
+    """Return old runs of this folder in a shared ledger whose events are gone."""
+    there = {one.id for one in run_files(state)}
+    found = database.rows("SELECT id FROM runs WHERE root = ? AND workflow = '' ORDER BY id DESC", (database.root,))
+    rows = [str(run) for (run,) in found]
+    return [run for number, run in enumerate(rows) if run not in there and (number >= keep or run < too_old)]

@@ -111,3 +111,23 @@ def test_a_database_in_another_encoding_or_that_is_not_there_is_refused_in_words
         Database(postgres_server.url("latin"))
     with pytest.raises(LedgerError, match=r"cannot be opened: .*nothere"):
         Database(postgres_server.url("nothere"))
+
+
+def test_old_runs_go_from_a_shared_ledger_also_where_their_events_are_gone(url: str, tmp_path: Path) -> None:
+    from treadle.ledger.ledger import collect_garbage
+
+    ids = [new_id(1.79e9 + hour * 3600) for hour in range(5)]
+    for run in ids:
+        recorded(tmp_path / "a", run)
+    recorded(tmp_path / "b", other := new_id(1.79e9))
+    look(url, tmp_path / "b")
+    look(url, tmp_path / "a")
+    for run in (ids[0], ids[4]):
+        shutil.rmtree(tmp_path / "a/.treadle/runs" / run)
+    with Database(url, root=root_name(str(tmp_path / "a"))) as database:
+        gone = collect_garbage(database, str(tmp_path / "a/.treadle"), 1.79e9 + 5 * 3600, keep=3)
+        assert gone == [ids[0]]
+        assert {row[0] for row in content(database)["runs"]} == {*ids[1:], other}
+        gone = collect_garbage(database, str(tmp_path / "a/.treadle"), 1.79e9 + 5 * 3600, days=0.0)
+        assert gone == ids[1:]
+        assert {row[0] for row in content(database)["runs"]} == {other}
