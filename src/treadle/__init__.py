@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .core.decision import FORCED as FORCED
     from .core.decision import INPUTS_MOVED as INPUTS_MOVED
     from .core.decision import INTERRUPTED as INTERRUPTED
+    from .core.decision import MARKED as MARKED
     from .core.decision import MAY_RUN as MAY_RUN
     from .core.decision import MET_BY as MET_BY
     from .core.decision import NEW as NEW
@@ -132,6 +133,7 @@ _HOMES = {
     "core.decision": (
         *("Reason", "Verdict", "RUN", "SKIP", "BLOCKED", "MAY_RUN"),
         *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
+        "MARKED",
         *("ALWAYS", "FORCED", "FAILED", "INTERRUPTED", "INPUTS_MOVED", "UNANSWERED", "BLOCKED_BY", "DEPENDS_ON"),
         *("NOT_ASKED", "MET_BY", "AFTER_FAILURE", "NOT_NEEDED", "ONLY_IF", "SKIPPED_ITSELF"),
         *("ASKED", "AT_END", "DECLINED"),

@@ -45,7 +45,7 @@ TREADLE = {
     *("Allocation", "Demand", "Node", "Pool", "pool_of_machine"),
     *("RUN", "SKIP", "BLOCKED", "MAY_RUN"),
     *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
-    "SKIPPED_ITSELF",
+    *("MARKED", "SKIPPED_ITSELF"),
     *("ALWAYS", "FORCED", "FAILED", "INTERRUPTED", "INPUTS_MOVED", "UNANSWERED", "BLOCKED_BY", "DEPENDS_ON"),
     *("AT_END", "NOT_ASKED", "MET_BY", "AFTER_FAILURE", "NOT_NEEDED", "ONLY_IF"),
     *("ASKED", "DECLINED"),

@@ -119,6 +119,7 @@ _HOMES = {
     "pause": "cli.commands.control",
     "continue": "cli.commands.control",
     "stop": "cli.commands.control",
+    "mark": "cli.commands.mark",
     "clean": "cli.commands.clean",
     "forget": "cli.commands.forget",
     "adopt": "cli.commands.adopt",

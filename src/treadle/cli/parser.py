@@ -205,6 +205,7 @@ COMMANDS = {
     "pause": "let a run start nothing new, until `treadle continue`",
     "continue": "let a run go on after `treadle pause`",
     "stop": "end a run: nothing new starts, what runs is ended",
+    "mark": "take actions for done or to do when a run is resumed",
     "clean": "remove outputs, so that the next run makes them again",
     "forget": "drop records, so that the next run runs these actions again",
     "adopt": "record existing outputs as current, without running",
@@ -219,7 +220,7 @@ _DAILY = ("run", "why", "status", "list", "graph", "log", "clean", "init")
 _OTHERS = {
     "further commands": ("check", "report", "forget", "adopt", "accept", "schema", "completion"),
     "recorded runs": ("runs", "resume", "show", "attempts", "diff", "stats", "gc", "reap"),
-    "a run under way": ("set", "pause", "continue", "stop"),
+    "a run under way": ("set", "pause", "continue", "stop", "mark"),
 }
 SHORT_HELP = (
     """\
@@ -423,6 +424,7 @@ _USAGE = {
     "pause": "[RUN]",
     "continue": "[RUN]",
     "stop": "[RUN]",
+    "mark": "NAME... done|todo",
     "forget": "NAME...",
     "adopt": "NAME...",
     "accept": "NAME...",
@@ -517,6 +519,8 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("set", "-r", "how much of a resource may be used", dest="resources", action="append", metavar="TYPE=N")
     add("set", "--limit", "how many of a family may run", dest="families", action="append", metavar="FAMILY=N")
     add("set", "--max-running", "how many actions may run, over all queues", type=_positive, metavar="N")
+    add("mark", "--downstream", "also all that depends on them", action=flag)
+    add("mark", "--run", "the run (default: the last one)", dest="of_run", metavar="RUN")
     add("stop", "--now", "kill what runs, without a grace period", action=flag)
     group = parser.add_argument_group("files of a run")
     add("run resume", "--events", "events as they happen, one JSON object per line", type=_file, metavar="FILE")

@@ -175,6 +175,7 @@ class Settings:
 
     __slots__ = (
         *("blocked", "colours", "deadline", "done_since", "engine", "environ", "force", "jobs", "keep_going"),
+        "marked_done",
         *("limits", "max_running"),
         *("pool", "queues", "stop_after", "wait"),
     )
@@ -213,6 +214,8 @@ class Settings:
             self.engine = EngineChoice.of(engine)
             jobs = jobs or self.engine.processors()
         self.done_since = done_since or {}
+        self.marked_done: Collection[str] = ()
+        """uids that a user takes for done in a run that resumes another one: they are skipped, and not recorded."""
         self.stop_after = stop_after
         self.deadline = deadline
         self.limits = dict(limits or {})
@@ -753,6 +756,8 @@ class CommandWalk(Walk):
 
     def decide(self, uid: Any, previous: Any, new: Any) -> Verdict:
         """Return the verdict on an action; an output folder that was altered names the first files."""
+        if uid in self.settings.marked_done:
+            return Verdict(decision.SKIP, (Reason(decision.MARKED),))
         verdict = super().decide(uid, previous, new)
         if not any(_is_altered_folder(why) for why in verdict.reasons):
             return verdict

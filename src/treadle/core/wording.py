@@ -167,6 +167,7 @@ _KINDS = {
     decision.ALWAYS: "it runs each time",
     decision.AT_END: "at the end of the run",
     decision.FORCED: "forced",
+    decision.MARKED: "marked as done, which no record says",
     decision.FAILED: "the last run failed",
     decision.SKIPPED_ITSELF: "the last run skipped itself",
     decision.INTERRUPTED: "the last run was interrupted",

@@ -15,7 +15,7 @@ from .recording import FLAGS, JUDGING, NUMBERS, SELECTING
 from .states import LOST_WITH_RUN, RUNNING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .database import Database
     from .queries import RunRow
@@ -35,9 +35,10 @@ class Resumed:
     :ivar ends: action -> kinds of outcomes and exit codes of its attempts that have failed since it last passed, of
         those that lacked memory or time in the end
     :ivar living: the runs of the chain that are under way
+    :ivar marks: action -> DONE or TODO, of those that were marked so since they last passed
     """
 
-    __slots__ = ("done_since", "ends", "living", "run")
+    __slots__ = ("done_since", "ends", "living", "marks", "run")
 
     def __init__(
         self,
@@ -45,7 +46,9 @@ class Resumed:
         done_since: Mapping[str, int],
         ends: Mapping[str, Sequence[End]],
         living: Sequence[RunRow],
+        marks: Mapping[str, str],
     ) -> None:
+        self.marks = marks
         self.run = run
         self.done_since = done_since
         self.ends = ends
@@ -65,17 +68,21 @@ class Resumed:
             )
 
 
-def resumed(database: Database, run: str, own: str = "") -> Resumed:
+def resumed(
+    database: Database, run: str, own: str = "", marks_of: Callable[[str], Mapping[str, str]] = lambda _: {}
+) -> Resumed:
     """Return what a run has done, and all of its chain: those that it has resumed, and that have resumed it.
 
     So of two calls that go on with one run, the second goes on with what the first has done.
 
     :param own: the run that asks, which is none of them
+    :param marks_of: returns what the actions of a run were marked as, see `marks`
     """
     chain = [one for one in _chain(database, run) if one != own]
     done: dict[str, int] = {}
     ends: dict[str, list[End]] = {}
     living: list[RunRow] = []
+    marks: dict[str, str] = {}
     for one in chain:
         row = run_of(database, one)
         if row.state == RUNNING:
@@ -89,9 +96,15 @@ def resumed(database: Database, run: str, own: str = "") -> Resumed:
             "SELECT name FROM actions WHERE run = ? AND (category = ? OR failure = ?)", (one, PASS, LOST_WITH_RUN)
         ):
             done[str(name)] = max(since, done.get(str(name), since))
+            # it was done after it was marked
+            marks.pop(str(name), None)
+        marks.update(marks_of(one))
         _take_ends(database, one, ends)
+    for name in marks:
+        # it is forced, or skipped whatever its record says
+        done.pop(name, None)
     lacking = {name: found for name, found in ends.items() if found[-1][0] in LACKS}
-    return Resumed(run_of(database, run), done, lacking, living)
+    return Resumed(run_of(database, run), done, lacking, living, marks)
 
 
 def _chain(database: Database, run: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from _thread import get_ident
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ class Controls:
         self.workflow = ""
         self.keep_marks: Callable[[Request, str], None] | None = None
         """Keeps a mark for a run that resumes this one; None where no run can."""
-        self._state = RunState(call)
+        self._state = RunState()
         self._done: dict[str, Answer] = {}
         """Id of a request -> its answer."""
 
@@ -53,9 +54,13 @@ class Controls:
         """Let a walk that is about to begin go on with what was changed."""
         walk.is_paused, walk.live = self.is_paused, self.live
 
+    def go_on_in(self, call: Call) -> None:
+        """Go on in another run, which follows the one of before in a watch."""
+        self.call, self.run, self.keep_marks = call, "", None
+
     def state(self) -> dict[str, Any]:
         """Return what the run does; for the thread of the loop, see `ask`."""
-        found = self._state.data(is_paused=self.is_paused)
+        found = self._state.data(self.call, is_paused=self.is_paused)
         return {"run": self.run, "workflow": self.workflow, **found}
 
     def handle(self, request: Request, user: str, via: str) -> Answer:
@@ -168,6 +173,22 @@ def controls_of(call: Call) -> Controls:
     return new
 
 
+def asked(call: Call, request: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer of the run of a call to a request of this program.
+
+    :raises UsageError: it is refused
+    """
+    from treadle.control.client import new_id
+    from treadle.control.requests import STATE, request_of
+    from treadle.errors import UsageError
+
+    data = request if request["verb"] == STATE else {**request, "id": new_id()}
+    answer = controls_of(call).ask(request_of(data), user_name(os.getuid()), "program")
+    if not answer.ok:
+        raise UsageError(answer.text, hint=answer.hint)
+    return answer.as_data()
+
+
 def user_name(uid: int) -> str:
     """Return the name of a user, or the number where no list of users has a name for it."""
     from pwd import getpwuid
@@ -182,10 +203,16 @@ def listen(call: Call, recording: Recording, background: Background) -> None:
     """Take requests to a recorded run on a socket in its folder; where it can have none one line says so."""
     from treadle.control.server import Server
     from treadle.errors import TreadleError
+    from treadle.ledger.marks import keep_mark
 
     controls = controls_of(call)
     controls.run = recording.id
     controls.workflow = str(getattr(call.options, "workflow", ""))
+
+    def keep(request: Request, user: str) -> None:
+        keep_mark(recording.folder, request.names, request.mark, user)
+
+    controls.keep_marks = keep
 
     def handle(request: Request, user: int, reply: Reply) -> None:
         background.hand(lambda: reply(controls.handle(request, user_name(user), "socket")))

@@ -83,7 +83,7 @@ class Options:
     families: Sequence[str] = ()
     """What `set` says of queues, and of the limits of families."""
     max_running: int | None = None
-    now = False
+    now = downstream = False
     keep: int | None = None
     days: int | None = None
 

@@ -46,24 +46,24 @@ def resume(call: Call, ledger: Database, run: str) -> int:
     """
     from treadle.ledger.resuming import call_of, resumed
 
-    from .resuming import LONGEST_WAIT, Resuming, is_of_another_host
+    from .resuming import LONGEST_WAIT, Resuming, is_of_another_host, marks_of
 
     root = root_of(call)
     options, state = call.options, os.path.join(root, STATE_FOLDER)
-    found = resumed(ledger, run)
+    found = resumed(ledger, run, marks_of=marks_of(state))
     here = [one for one in found.living if not is_of_another_host(state, one)]
     if here and options.wait_for is not None:
         from .resuming import end_living
 
         end_living(state, here, options.wait_for)
         fill(ledger, state)
-        found = resumed(ledger, run)
+        found = resumed(ledger, run, marks_of=marks_of(state))
     elif found.living and options.wait and any(is_of_another_host(state, one) for one in found.living):
         from .reaping import reap
 
         # only their signs of life tell of these
         reap(root, ledger, say=call.note, patience=LONGEST_WAIT if options.wait_for is None else options.wait_for)
-        found = resumed(ledger, run)
+        found = resumed(ledger, run, marks_of=marks_of(state))
     found.refuse_living()
     names = [*found.run.names, *found.run.selection.get("force", ())]
     said = call_of(found.run, options.params, options.rest, place(call, root, names))

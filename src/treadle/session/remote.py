@@ -14,7 +14,7 @@ from treadle.errors import TreadleError, UsageError
 from treadle.ledger.run_files import is_alive, run_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from treadle.ledger.run_files import RunFile
 
@@ -109,6 +109,15 @@ class RunControl:
         said = {"queues": queues, "resources": resources, "limits": limits, "max_running": max_running}
         given = {name: value for name, value in said.items() if value is not None}
         return self._done(requests.SET, **given)
+
+    def mark(self, names: Sequence[str], mark: str) -> str:
+        """Take actions for done or to do in a run that resumes this one.
+
+        :param names: actions, as the plan names them
+        :param mark: `done` or `todo`
+        :raises UsageError: one is not known, or the run has no identity and it is `done`
+        """
+        return self._done(requests.MARK, names=list(names), **{"as": mark})
 
     def _done(self, verb: str, **said: Any) -> str:
         return str(self._ask(verb, id=new_id(), **said)["text"])

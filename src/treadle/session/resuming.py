@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from treadle.engines import process_marks
 from treadle.errors import UsageError
 from treadle.ledger.ledger import open_ledger
+from treadle.ledger.marks import DONE, TODO, marks_in
 from treadle.ledger.resuming import resumed
 from treadle.ledger.run_files import events_of, is_alive
 
@@ -66,6 +67,10 @@ class Resuming:
 
     def _take(self, found: Resumed) -> None:
         self.done_since = found.done_since
+        self.marked_done = frozenset(name for name, mark in found.marks.items() if mark == DONE)
+        """The actions that were marked as done."""
+        self.marked_todo = frozenset(name for name, mark in found.marks.items() if mark == TODO)
+        """Those that were marked as to do."""
         self.ends = {} if self._keeps_resources else found.ends
 
     def look_again(self, own: str) -> None:
@@ -84,7 +89,15 @@ class Resuming:
 
     def _found(self, own: str) -> Resumed:
         with open_ledger(self._state, self._warn) as ledger:
-            return resumed(ledger, self.run, own)
+            return resumed(ledger, self.run, own, marks_of(self._state))
+
+
+def marks_of(state: str) -> Callable[[str], Mapping[str, str]]:
+    """Return a function that returns what actions of a run were marked as.
+
+    :param state: the state folder
+    """
+    return lambda run: marks_in(os.path.dirname(events_of(state, run)))
 
 
 def is_of_another_host(state: str, run: RunRow) -> bool:

@@ -98,7 +98,7 @@ def _run_plan(call: Call, probed: ProbeResult | None) -> RunReport:
         from .work_trees import keep_work_trees
 
         keep_work_trees(walk.store.folder, plan.looks.work_trees)
-    if (rounds is None or not rounds.done) and not walk.is_due:
+    if (rounds is None or not rounds.done) and not walk.is_due and not walk.settings.marked_done:
         inputs_of_plan.keep(walk, plan)
     if rounds is not None:
         rounds.publish_unknown(plan)

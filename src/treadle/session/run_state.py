@@ -28,27 +28,26 @@ MOST_LISTED = 100
 
 
 class RunState:
-    """Says what a run does. All but its making is for the thread of the loop, or for one when no loop runs.
+    """Says what a run does: in the thread of its loop, or in any when no loop runs."""
 
-    :param call: the call of the run
-    """
-
-    def __init__(self, call: Call) -> None:
-        self.call = call
+    def __init__(self) -> None:
         self._time_left: tuple[CommandWalk, TimeLeft] | None = None
         self._ended: set[Hashable] = set()
         """Those that `_time_left` knows to have ended."""
         self._families: tuple[CommandWalk, dict[str, int]] | None = None
 
-    def data(self, *, is_paused: bool) -> dict[str, Any]:
-        """Return it as data; docs/command.md lists what is in it."""
-        walk = self.call.stops.walk
+    def data(self, call: Call, *, is_paused: bool) -> dict[str, Any]:
+        """Return it as data; docs/command.md lists what is in it.
+
+        :param call: the call of the run
+        """
+        walk = call.stops.walk
         scheduler = None if walk is None else walk.scheduler
         now = monotonic()
         found: dict[str, Any] = {
-            "state": self._state(scheduler),
+            "state": _state(call, scheduler),
             "paused": is_paused,
-            "took": round(now - self.call.began, 3),
+            "took": round(now - call.began, 3),
             "total": 0,
             "ended": 0,
             "running": [],
@@ -76,15 +75,6 @@ class RunState:
             # of a part of a plan the others are not known
             found["actions"] = walk.plan.actions.keys()
         return found
-
-    def _state(self, scheduler: Scheduler | None) -> str:
-        stops = self.call.stops.count
-        mode = modes.RUNNING if scheduler is None else scheduler.stop_mode
-        if stops >= 2 or mode == modes.KILLING:
-            return KILLING
-        if stops or mode == modes.STOPPING:
-            return STOPPING
-        return DRAINING if mode == modes.DRAINING else RUNNING
 
     def _add_waiting(self, found: dict[str, Any], scheduler: Scheduler) -> None:
         listed: list[dict[str, Any]] = found["waiting"]
@@ -149,6 +139,16 @@ class RunState:
                 if command.limits.limit is not None:
                     self._families[1][command.limits.group] = command.limits.limit
         return self._families[1]
+
+
+def _state(call: Call, scheduler: Scheduler | None) -> str:
+    stops = call.stops.count
+    mode = modes.RUNNING if scheduler is None else scheduler.stop_mode
+    if stops >= 2 or mode == modes.KILLING:
+        return KILLING
+    if stops or mode == modes.STOPPING:
+        return STOPPING
+    return DRAINING if mode == modes.DRAINING else RUNNING
 
 
 def _ended(walk: CommandWalk, scheduler: Scheduler) -> Iterator[Hashable]:

@@ -14,8 +14,9 @@ from .fast_start import call_of, find
 from .options import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from os import PathLike
+    from typing import Any
 
     from treadle.core.decision import Verdict
     from treadle.events.bus import Subscriber
@@ -54,6 +55,49 @@ class Session(Call):
         Without a run or watch it does nothing.
         """
         self.stops.request()
+
+    def pause(self) -> str:
+        """Start nothing new in the current run or watch until `go_on`; what runs goes on. Any thread may call this.
+
+        :raises UsageError: the run is about to end
+        """
+        return self._asked({"verb": "pause"})
+
+    def go_on(self) -> str:
+        """Start again what may start. Any thread may call this.
+
+        :raises UsageError: the run is about to end
+        """
+        return self._asked({"verb": "continue"})
+
+    def set_limits(
+        self,
+        *,
+        queues: Mapping[str, int] | None = None,
+        resources: Mapping[str, int] | None = None,
+        limits: Mapping[str, int] | None = None,
+        max_running: int | None = None,
+    ) -> str:
+        """Change how much of the current run or watch may run at the same time, see `RunControl.set_limits`.
+
+        Any thread may call this.
+
+        :raises UsageError: one of these is not known to the run, or is more than there is: then nothing is changed
+        """
+        said = {"queues": queues, "resources": resources, "limits": limits, "max_running": max_running}
+        return self._asked({"verb": "set", **{name: value for name, value in said.items() if value is not None}})
+
+    def state(self) -> dict[str, Any]:
+        """Return what the current run does, as docs/command.md describes it. Any thread may call this."""
+        from .controls import asked
+
+        found: dict[str, Any] = asked(self, {"verb": "state"})["state"]
+        return found
+
+    def _asked(self, request: dict[str, Any]) -> str:
+        from .controls import asked
+
+        return str(asked(self, request)["text"])
 
     def run(self) -> RunReport:
         """Run the selected actions, by the fast path if possible, and return the report.
@@ -134,6 +178,8 @@ class Session(Call):
             self.options.check()
             self.forget_selection()
             self.stops.forget()
+            # of the run before
+            self.controls = None
             yield
         finally:
             self.stops.detach()

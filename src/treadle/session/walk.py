@@ -104,7 +104,9 @@ class PlanWalk(CommandWalk):
         recording = self.call.recording
         resuming.look_again(recording.id if recording is not None else "")
         self.settings.done_since = resuming.done_since
-        self.settings.force = self.settings.force.difference(resuming.done_since)
+        forced = self.settings.force.difference(resuming.done_since, resuming.marked_done)
+        self.settings.force = forced.union(resuming.marked_todo)
+        self.settings.marked_done = resuming.marked_done
 
     def known_commands(self) -> Iterable[Command]:
         """Return the Commands of the whole plan."""

@@ -19,6 +19,7 @@ from treadle.events.bus import Bus
 from treadle.fastpath.probe import FOLDER, PATHS
 from treadle.session import fast_start
 from treadle.session.call import Call
+from treadle.session.controls import controls_of
 from treadle.session.run import run
 
 from .inputs import (
@@ -460,6 +461,10 @@ class Round(Call):
         super().__init__("", options, console=loop.display.console(options, changed), stops=loop.stops, found=found)
         self.bus = Bus(within=loop.call.bus)
         self.loop = loop
+        # what was changed in the round before holds in this one
+        controls = controls_of(loop.call)
+        controls.go_on_in(self)
+        self.controls = controls
         if changed is not None:
             self.began = monotonic()
             self.is_member_noted = True
