@@ -94,7 +94,29 @@ def test_figures_tell_how_often_and_how_attempts_ended(folder: Path) -> None:
 
 def test_failures_of_a_run_are_one_line_where_they_say_the_same(folder: Path) -> None:
     (told,) = [line for line in run_treadle(folder, "show", "last-1", check=0).lines if line.startswith("failed:")]
-    assert re.fullmatch(r"failed: fit@1, fit@2, fit@3 \(3 actions\): .*exit code [123].*", told)
+    assert re.fullmatch(
+        r"failed: fit@1, fit@2, fit@3 \(3 actions\): .*exit code [123]: cannot read /data/[123]", told
+    )
+    assert "cannot read /data/2" in run_treadle(folder, "attempts", "fit@2", check=0).out
+
+
+def test_failures_with_another_last_line_are_told_apart_without_secrets(tmp_path: Path) -> None:
+    plan(
+        tmp_path,
+        "actions:\n  fit: {foreach: {n: ['1', '2', '3']}, sh: 'printf \"%s\\\\n\\\\n\" \"error ${n} of $TOKEN\"; exit 1',"
+        " track: [TOKEN], secret: [TOKEN]}\n  odd: {sh: 'echo KeyError; exit 1'}\n",
+    )
+    run_treadle(tmp_path, "run", "-k", "fit", "odd", env={"TOKEN": "hunter2hunter2"}, check=1)
+    told = [line for line in run_treadle(tmp_path, "show", check=0).lines if line.startswith("failed:")]
+    assert len(told) == 2
+    assert told[0].startswith("failed: fit@1, fit@2, fit@3 (3 actions): ")
+    assert re.search(r": error \d of \*\*\*$", told[0])
+    assert told[1].endswith("exit code 1: KeyError")
+    alike = [line for line in run_treadle(tmp_path, "report", check=0).lines if line.startswith("alike")]
+    assert len(alike) == 1
+    assert "error" in alike[0]
+    for path in (tmp_path / ".treadle/runs").rglob("*"):
+        assert path.is_dir() or b"hunter2" not in path.read_bytes()
 
 
 SLEEPS = """

@@ -84,6 +84,8 @@ class Recorder(Subscriber):
         self._began = began
         self._saved = 0.0
         self._over_at: float | None = None
+        self._redacted: Callable[[str], str] | None = None
+        """Returns a text without the secrets of the plan; None as long as none was read."""
         self._root = ""
         """The folder that paths are relative to; that of the plan file as long as it was not read."""
         self._left: dict[str, Verdict | None] = {}
@@ -136,11 +138,10 @@ class Recorder(Subscriber):
         """Record the plan."""
         self._set_root(event.root)
         is_first = not self._has_plan
+        self._redacted = event.redacted
         self._has_plan = True
         if self._call is not None:
-
-            def redacted(text: str) -> str:
-                return without_root(event.redacted(text), event.root)
+            redacted = self._said
 
             values = {
                 name: redacted(value) if isinstance(value, str) else [redacted(one) for one in value]
@@ -400,7 +401,18 @@ class Recorder(Subscriber):
             end["reason"] = without_root(event.outcome.reason, self._root)
         if event.log:
             end["log"] = inside(self._root, event.log)
+            if event.failure and self._redacted is not None:
+                from .sanitize import last_line
+
+                # what a secret is only a plan says
+                last = self._said(last_line(event.log))
+                if last:
+                    end["last_line"] = last
         return end
+
+    def _said(self, text: str) -> str:
+        """Return a text without the secrets of the plan, and without the folder that it is in."""
+        return without_root(self._redacted(text) if self._redacted is not None else text, self._root)
 
     def _record_output(self, name: str, *, last: bool = False) -> None:
         text, omitted = self._tails[name].new(last=last)
@@ -424,7 +436,7 @@ class Recorder(Subscriber):
 
 _OF_ATTEMPTS = (
     *("name", "outcome", "category", "queued", "start", "duration", "exit_code", "failure", "resources", "usage"),
-    *("host", "measurements", "attributes", "artifacts"),
+    *("host", "last_line", "measurements", "attributes", "artifacts"),
 )
 """The fields of an end that are also told of an attempt which another one follows."""
 

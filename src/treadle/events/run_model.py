@@ -42,6 +42,7 @@ class Attempt:
     :ivar artifacts: paths of files that it has named
     :ivar resources: type -> the amount that it got of the pool, or the names of the instances
     :ivar host: where it ran, "" for the machine of the run
+    :ivar last_line: the last line that it printed, if it failed
     :ivar log: its log; of an earlier attempt the one that is kept, if the run went on to the next
     :ivar output: texts that it printed, each with the number of bytes that are left out before it
     """
@@ -61,6 +62,7 @@ class Attempt:
     resources: Mapping[str, float | list[str]] = field(default_factory=dict)
     host: str = ""
     log: str = ""
+    last_line: str = ""
     output: list[tuple[str, int]] = field(default_factory=list)
 
     def printed(self) -> str:
@@ -354,7 +356,18 @@ class Run:
 
 
 _OF_ATTEMPTS = (
-    *("queued", "exit_code", "log", "resources", "usage", "measurements", "attributes", "artifacts", "host"),
+    *(
+        "queued",
+        "exit_code",
+        "last_line",
+        "log",
+        "resources",
+        "usage",
+        "measurements",
+        "attributes",
+        "artifacts",
+        "host",
+    ),
 )
 """Fields of the end of an attempt that are kept as they are."""
 

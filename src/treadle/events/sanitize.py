@@ -26,6 +26,21 @@ def clean(raw: bytes) -> str:
     return "\n".join(map(_line, text.split("\n")))
 
 
+_MOST_OF_A_LINE = 200
+
+
+def last_line(path: str) -> str:
+    """Return the last line of a log that is not blank, "" if there is none: of a failure it mostly says why."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - (1 << 12)))
+            end = file.read(1 << 12)
+    except OSError:
+        return ""
+    lines = [text.strip() for text in clean(end).split("\n")]
+    return next((text[:_MOST_OF_A_LINE] for text in reversed(lines) if text), "")
+
+
 def _line(text: str) -> str:
     text = text.rstrip("\r")
     text = text[text.rfind("\r") + 1 :]

@@ -36,6 +36,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "output": ("name", "text", "omitted"),
     "attempt": (
         *("name", "attempt", "outcome", "category", "queued", "start", "duration", "failure", "exit_code"),
+        "last_line",
         *("delay", "log", "resources", "usage", "measurements", "attributes", "artifacts", "host"),
     ),
     "restored": ("name", "key", "store", "run", "host", "bytes", "seconds", "saved"),
@@ -45,6 +46,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "ended": (
         *("name", "status", "outcome", "category", "reason", "attempts", "queued", "start", "duration"),
         *("failure", "exit_code", "emptied", "restored", "log", "resources", "usage", "measurements"),
+        "last_line",
         *("attributes", "artifacts", "host"),
     ),
     "request": (
@@ -135,7 +137,7 @@ _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
         ("host", "commit", "path", "type", "data", "outcome", "category", "reason", "id", "user"),
         (_is_text, "a text"),
     ),
-    **dict.fromkeys(("began", "failure"), (_is_text, "a text")),
+    **dict.fromkeys(("began", "failure", "last_line"), (_is_text, "a text")),
     **dict.fromkeys(("names", "needs", "after", "emptied", "facts"), (are_texts, "a list of texts")),
     **dict.fromkeys(("argv", "outputs"), (are_texts, "a list of texts")),
     "rows": (_are_rows, "a list of lists of texts"),

@@ -331,7 +331,7 @@ def _memory(usage: Mapping[str, float]) -> float | None:
     )
 
 
-_DETAILS = ("usage", "resources", "queued", "host", "artifacts", "delay", "log", "reason")
+_DETAILS = ("usage", "resources", "queued", "host", "artifacts", "delay", "log", "last_line", "reason")
 """What else is kept of an attempt, as JSON."""
 
 

@@ -22,6 +22,8 @@ _LINE_CHARACTERS = 200
 
 
 def _last_line(action: ActionRun) -> str:
+    if action.attempts and action.attempts[-1].last_line:
+        return action.attempts[-1].last_line
     for text, _ in reversed(action.output):
         lines = text.rstrip().rsplit("\n", 1)
         if lines[-1]:

@@ -56,4 +56,7 @@ def attempts_command(call: Call) -> int:
 
 
 def _ended(attempt: AttemptRow) -> str:
-    return told(attempt.outcome, attempt.failure) if attempt.outcome else "running"
+    if not attempt.outcome:
+        return "running"
+    said, last = told(attempt.outcome, attempt.failure), attempt.details.get("last_line")
+    return f"{said}: {last}" if last else said

@@ -74,7 +74,7 @@ def show_command(call: Call) -> int:
     call.console.say(_head(call, run, now or {}))
     if now is not None:
         call.console.say(living_lines(now, call.console.room))
-    call.console.say(_failures(actions, call.console.room))
+    call.console.say(_failures(actions, tries, call.console.room))
     call.console.say(_slowest(actions, call.console.room))
     return 0
 
@@ -136,8 +136,14 @@ def _expected(rows: Sequence[tuple[str, float, str]]) -> float | None:
     return percentile(passed, 0.5) if passed else None
 
 
-def _failures(actions: Sequence[ActionRow], room: int) -> list[Line]:
-    failed = [(one.name, told(one.outcome, one.failure or one.reason)) for one in actions if one.category == FAIL]
+def _failures(actions: Sequence[ActionRow], tries: Sequence[AttemptRow], room: int) -> list[Line]:
+    # of several attempts the last one counts
+    lines = {one.name: one.details.get("last_line") for one in tries}
+    failed = []
+    for one in actions:
+        if one.category == FAIL:
+            said, last = told(one.outcome, one.failure or one.reason), lines.get(one.name)
+            failed.append((one.name, f"{said}: {last}" if last else said))
     rows: list[tuple[Piece, str]] = []
     for text, names in grouped(failed):
         count = f" ({wording.count(len(names), 'action')})" if len(names) > 1 else ""
