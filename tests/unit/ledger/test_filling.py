@@ -44,6 +44,7 @@ def test_all_of_a_run_is_in_the_tables(tmp_path: Path, file: Path) -> None:
         "reasons": 3,
         "measurements": 3,
         "attributes": 3,
+        "requests": 0,
     }
 
 
