@@ -93,6 +93,10 @@ def problem_data(error: TreadleError, root: str) -> dict[str, Any]:
 
 def inside(root: str, path: str) -> str:
     """Return a path relative to the root if it is in it, else as an absolute one."""
+    rest = path[len(root) + 1 :]
+    if rest and rest[-1] not in "./" and path.startswith(f"{root}/") and "//" not in path and "./" not in rest:
+        # most are: nothing in it leads elsewhere
+        return rest
     full = os.path.abspath(path)
     return full.removeprefix(os.path.join(root, "")) if full != root else "."
 

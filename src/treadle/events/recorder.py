@@ -193,28 +193,32 @@ class Recorder(Subscriber):
         self._known.add(event.name)
         if event.report:
             self._reported[event.name] = event.outputs
-        self._record(
-            "action",
-            name=event.name,
-            family=event.family,
-            help=event.help,
-            command=event.command,
-            needs=event.needs,
-            after=event.after,
-            queue=event.queue,
-            tokens=event.tokens,
-            **({"outputs": list(event.outputs)} if event.outputs else {}),
-            **({"place": place_data(event.place, self._root)} if event.place is not None else {}),
-            **({"conditions": event.conditions} if event.conditions else {}),
-            **({"finally": True} if event.is_last else {}),
-        )
+        data = {
+            "name": event.name,
+            "family": event.family,
+            "help": event.help,
+            "command": event.command,
+            "needs": event.needs,
+            "after": event.after,
+            "queue": event.queue,
+            "tokens": event.tokens,
+        }
+        if event.outputs:
+            data["outputs"] = list(event.outputs)
+        if event.place is not None:
+            data["place"] = place_data(event.place, self._root)
+        if event.conditions:
+            data["conditions"] = event.conditions
+        if event.is_last:
+            data["finally"] = True
+        self._take("action", data)
 
     def decided(self, name: str, verdict: Verdict) -> None:
         """Record the verdict on an action."""
         if name not in self._decided:
             self._decided.add(name)
             reasons = [reason_data(why) for why in verdict.reasons]
-            self._record("verdict", name=name, verdict=verdict.decision, reasons=reasons)
+            self._take("verdict", {"name": name, "verdict": verdict.decision, "reasons": reasons})
 
     def started(self, event: Started) -> None:
         """Record the start of an attempt."""
@@ -424,10 +428,14 @@ class Recorder(Subscriber):
         self._between.pop(name, None)
         self._tails.pop(name, None)
         self.ends[name] = end["status"]
-        self._record("ended", **end)
+        self._take("ended", end)
 
     def _record(self, kind: str, **fields: Any) -> None:
-        self.sink.take({"event": kind, "t": _rounded(monotonic() - self._began), **fields})
+        self._take(kind, fields)
+
+    def _take(self, kind: str, fields: Mapping[str, Any]) -> None:
+        # each action that runs has four events, so their fields are copied once
+        self.sink.take({"event": kind, "t": round(monotonic() - self._began, 6), **fields})
 
     def _set_root(self, root: str) -> None:
         self._root = root

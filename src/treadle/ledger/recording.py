@@ -28,8 +28,10 @@ if TYPE_CHECKING:
         LogOpened,
         PlanRead,
         Requested,
+        Restored,
         RunEnded,
         Started,
+        Stored,
         WalkBegan,
         WalkEnded,
     )
@@ -334,6 +336,17 @@ class Recording(Subscriber):
         """Record the errors of a generated plan."""
         self._has_problems = True
         self._say("problem", error)
+
+    def outputs_restored(self, event: Restored) -> None:
+        """Record that outputs were restored."""
+        recorder = self._told(event.name)
+        if recorder is not None:
+            recorder.outputs_restored(event)
+
+    def outputs_stored(self, event: Stored) -> None:
+        """Record that outputs were stored."""
+        if self._recorder is not None:
+            self._recorder.outputs_stored(event)
 
     def requested(self, event: Requested) -> None:
         """Record a request."""
