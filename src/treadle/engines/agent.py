@@ -192,10 +192,9 @@ class Agent:
     def _begin(self, spec: AttemptSpec) -> None:
         """Begin an attempt, if nothing has before."""
         try:
-            if not spec.folder.claim(spec.token):
+            if not spec.folder.claim(spec.token, self.name):
                 self._tell(Hint(spec.token, GONE, "begun elsewhere"))
                 return
-            shared_folder.write_new(spec.folder.owner(spec.token), f"{self.name}\n")
         except OSError as error:
             self._tell(Hint(spec.token, REFUSED, f"{error.filename}: {error.strerror}, on {self.host}"))
             return

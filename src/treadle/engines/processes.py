@@ -104,7 +104,7 @@ class Processes:
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
         self._settings = settings or {}
-        _places(self._settings)
+        self._places = _places(self._settings)
         self._run = RunFolder("")
         self._workers: dict[str, _Worker] = {}
         """Place -> the worker that is there."""
@@ -120,7 +120,7 @@ class Processes:
 
     def capacity(self) -> Pool:
         """Return a node for each worker."""
-        return Pool(nodes=[Node(name, resources) for name, resources in _places(self._settings).items()])
+        return Pool(nodes=[Node(name, resources) for name, resources in self._places.items()])
 
     def submit(self, attempts: Sequence[AttemptSpec]) -> list[str]:
         """Give attempts to the workers that have the fewest."""
@@ -184,7 +184,7 @@ class Processes:
         for handle in handles:
             pid, _, token = handle.partition(" ")
             is_over = os.path.exists(self._run.report(token)) or not _lives(int(pid))
-            has_begun = os.path.isdir(self._run.attempt(token))
+            has_begun = os.path.exists(self._run.owner(token))
             found[handle] = GONE if is_over else RUNNING if has_begun else WAITING
         return found
 
@@ -216,7 +216,7 @@ class Processes:
             worker = self._start(f"{spec.node or 'worker'} for {spec.token}", spec)
             worker.is_for_one = True
             return worker
-        places = _places(self._settings)
+        places = self._places
         place = spec.node
         if place not in places:
             place = min(places, key=lambda one: len(self._workers[one].tokens) if one in self._workers else 0)

@@ -150,16 +150,6 @@ def _is_trusted(status: os.stat_result) -> bool:
     return stat.S_ISREG(status.st_mode) and is_ours and not status.st_mode & 0o022
 
 
-def write_new(path: str, data: str) -> None:
-    """Write a file that is not there; a reader may find a part of it, so its end is marked.
-
-    :raises OSError: it is there, or cannot be written
-    """
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with open(fd, "wb") as file:
-        file.write(data.encode())
-
-
 def write(path: str, data: str) -> None:
     """Write a file whole or not at all: beside its place, and renamed there.
 

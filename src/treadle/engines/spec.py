@@ -46,10 +46,10 @@ class Hint(NamedTuple):
 class AttemptSpec:
     """An attempt as plain data, with all that a worker needs to run it anywhere.
 
-    :ivar token: which attempt; it names its folder, so no two have one
+    :ivar token: which attempt; it names its files, so no two have one
     :ivar uid: the action
     :ivar number: 1 for the first attempt of the action
-    :ivar run: the folder of the run: the lease is in it, and the folders of attempts and workers
+    :ivar run: the folder of the run: the lease is in it, and what attempts and workers say
     :ivar attempt: what is to be started, see `base.Attempt`
     :ivar node: the node of the pool that it has its resources on, "" where it asks for none
     :ivar resources: type -> amount or names of instances, as the pool has given them
@@ -87,7 +87,7 @@ class AttemptSpec:
 
     def to_json(self) -> str:
         """Return it as text."""
-        return json.dumps({"version": VERSION, **asdict(self)})
+        return json.dumps({"version": VERSION, **{name: getattr(self, name) for name in self.__slots__}})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -183,17 +183,13 @@ class RunFolder:
         """Return the file with the spec of an attempt."""
         return os.path.join(self.path, "specs", f"{token}.json")
 
-    def attempt(self, token: str) -> str:
-        """Return the folder of an attempt: what makes it may run the attempt, and nothing else may."""
-        return os.path.join(self.path, "attempts", token)
-
     def owner(self, token: str) -> str:
-        """Return the file that names the worker of an attempt."""
-        return os.path.join(self.attempt(token), "worker")
+        """Return the file that names the worker of an attempt: what makes it runs the attempt, and nothing else."""
+        return os.path.join(self.path, "attempts", token)
 
     def report(self, token: str) -> str:
         """Return the file that says how an attempt has ended."""
-        return os.path.join(self.attempt(token), "report.json")
+        return os.path.join(self.path, "attempts", f"{token}.json")
 
     def pulse(self, worker: str) -> str:
         """Return the file with the signs of life of a worker."""
@@ -211,15 +207,19 @@ class RunFolder:
         for name in ("specs", "attempts", "workers"):
             os.makedirs(os.path.join(self.path, name), mode=0o700, exist_ok=True)
 
-    def claim(self, token: str) -> bool:
-        """Make the folder of an attempt; return False if it is there: the attempt was begun, or given up, before.
+    def claim(self, token: str, worker: str = "") -> bool:
+        """Make the file of an attempt that names its worker; return False if it was begun, or given up, before.
 
+        :param worker: the worker that begins it; "" to give it up
         :raises OSError: it cannot be made
         """
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            os.mkdir(self.attempt(token), 0o700)
+            fd = os.open(self.owner(token), flags, 0o600)
         except FileExistsError:
             return False
+        with open(fd, "wb") as file:
+            file.write(f"{worker}\n".encode() if worker else b"")
         return True
 
 

@@ -408,6 +408,9 @@ class ProcessJob(Job):
         self._cause, self.host = how.cause, how.host
         if how.process is not None:
             self.proc_handle = how.process
+        elif how.host and how.usage is not None:
+            # its start was heard of late, maybe together with its end
+            self._started_at = monotonic() - how.usage.wall
         error = how.error or (LOST if how.cause == "lost" and how.code is None else "")
         if error and self.failure is None:
             self.fail(error, how.cause or "error")

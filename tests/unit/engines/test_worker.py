@@ -91,7 +91,7 @@ def test_one_call_runs_one_attempt_and_leaves_its_report(tmp_path: Path, text: s
     assert report.host == os.uname().nodename
     assert report.to_usage() is not None
     assert (tmp_path / "log").read_text() == ("hi\n" if code == 0 else "")
-    assert [name for name in os.listdir(spec.folder.attempt(spec.token)) if "new" in name] == []
+    assert [name for name in os.listdir(f"{spec.run}/attempts") if "new" in name] == []
 
 
 def test_an_attempt_is_begun_once_however_often_it_is_handed_out(tmp_path: Path) -> None:
