@@ -36,8 +36,10 @@ class SqliteConnection:
     """A writer has the whole file."""
 
     def __init__(self, path: str, patience: float) -> None:
-        # what others may write to or have linked is replaced by a file of our own
-        if path != MEMORY:
+        # what others may write to or have linked is replaced by a file of our own. One that is our own is not
+        # opened for that: with its descriptor the system closes the locks of all connections of this process, and
+        # another process would remove the log of the database while this one writes it
+        if path != MEMORY and not own_files.is_own_file(path):
             os.close(own_files.open_own(path, os.O_RDWR, 0o644))
         self._connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
 

@@ -130,6 +130,15 @@ def open_own(path: str, flags: int, mode: int = 0o644) -> int:
     return fd
 
 
+def is_own_file(path: str) -> bool:
+    """Return whether there is a file of our own, with no second name; it is not opened."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and trust.counts(path, status)
+
+
 def is_foreign(path: str) -> bool:
     """Return whether there is a file that does not count, links not followed."""
     try:
