@@ -24,6 +24,12 @@ echo "$1 $2" > "$3"
 """
 
 
+VARYING_HERE = (
+    (r"\(parameters \w+\)", "(parameters DIGEST)"),
+    (r"^on \S+, as \S+, process \d+, since \S+$", "on HOST"),
+)
+
+
 class Place:
     """The folder of the page, with its programs: a fit waits until it is let go, unless all are free."""
 
@@ -87,6 +93,8 @@ def commands_of(block: str) -> Iterator[tuple[str, list[str]]]:
 def alike(lines: list[str]) -> list[str]:
     """Return lines without what differs from run to run, and without the widths of columns."""
     shown = [re.sub(r" +", " ", line.strip()) for line in settled(lines)]
+    for pattern, word in VARYING_HERE:
+        shown = [re.sub(pattern, word, line) for line in shown]
     # which fold is first, and which takes longest, follows from how long each took
     if "longest:" not in shown:
         return shown
@@ -122,5 +130,6 @@ def test_each_command_of_the_page_prints_what_it_says(tmp_path: Path) -> None:
     # nothing was done twice, but for what was under way when the run was killed
     assert (place.folder / "staged").read_text() == "staged\n" * 2
     assert sorted((place.folder / "uploads").read_text().split("\n")) == sorted(
-        ["", *(f"{fold} {seed}" for seed in (1, 2) for fold in (1, 2, 3, 4))]
+        # the last one was marked as done
+        ["", *(f"{fold} {seed}" for seed in (1, 2) for fold in (1, 2, 3, 4) if (fold, seed) != (4, 2))]
     )
