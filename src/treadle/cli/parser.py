@@ -446,7 +446,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     """Add the options that only some commands have."""
-    none, flag, number = argparse.SUPPRESS, "store_true", {"type": _number, "metavar": "N"}
+    none, flag = argparse.SUPPRESS, "store_true"
     group = parser.add_argument_group("command options")
 
     def add(commands: str, name: str, text: str, **more: Any) -> None:
@@ -509,19 +509,9 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("list", "--all", "also instances, hidden names, disabled actions", dest="everything", action=flag)
     add("log", "--attempt", "the attempt N of the last run (default: the last one)", type=_positive, metavar="N")
     add("list", "--files", "inputs with their producers, outputs with their consumers", action=flag)
-    add("graph", "--format", "default: tree; svg needs Graphviz", choices=GRAPH_FORMATS)
-    add("graph", "--depth", "with names: up to N edges away from them", **number)
-    add("graph", "--fold", "draw families of more than N actions as one node (default: 8; json: never)", **number)
-    add("graph", "--all", "fold nothing", dest="fold", action="store_const", const=0)
-    add("graph", "--no-state", "do not check what would run", dest="state", action="store_false")
+    _add_graph(add)
     _add_looking(add)
-    add("set", "--queue", "the tokens of a queue", dest="queues", action="append", metavar="NAME=N")
-    add("set", "-r", "how much of a resource may be used", dest="resources", action="append", metavar="TYPE=N")
-    add("set", "--limit", "how many of a family may run", dest="families", action="append", metavar="FAMILY=N")
-    add("set", "--max-running", "how many actions may run, over all queues", type=_positive, metavar="N")
-    add("mark", "--downstream", "also all that depends on them", action=flag)
-    add("mark", "--run", "the run (default: the last one)", dest="of_run", metavar="RUN")
-    add("stop", "--now", "kill what runs, without a grace period", action=flag)
+    _add_control(add)
     group = parser.add_argument_group("files of a run")
     add("run resume", "--events", "events as they happen, one JSON object per line", type=_file, metavar="FILE")
     add("run resume report", "--html", "a page: timeline, graph, reasons, failures", type=_file, metavar="FILE")
@@ -529,6 +519,28 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run resume report", "--markdown", "a summary for a comment or a CI job", type=_file, metavar="FILE")
     add("run resume report", "--trace", "a trace for Perfetto or chrome://tracing", type=_file, metavar="FILE")
     add("report", "--github", "print groups and annotations for GitHub Actions", action=flag)
+
+
+def _add_graph(add: Callable[..., None]) -> None:
+    """Add the options of `graph`."""
+    number = {"type": _number, "metavar": "N"}
+    add("graph", "--format", "default: tree; svg needs Graphviz", choices=GRAPH_FORMATS)
+    add("graph", "--depth", "with names: up to N edges away from them", **number)
+    add("graph", "--fold", "draw families of more than N actions as one node (default: 8; json: never)", **number)
+    add("graph", "--all", "fold nothing", dest="fold", action="store_const", const=0)
+    add("graph", "--no-state", "do not check what would run", dest="state", action="store_false")
+
+
+def _add_control(add: Callable[..., None]) -> None:
+    """Add the options of commands that change a run under way."""
+    flag = "store_true"
+    add("set", "--queue", "the tokens of a queue", dest="queues", action="append", metavar="NAME=N")
+    add("set", "-r", "how much of a resource may be used", dest="resources", action="append", metavar="TYPE=N")
+    add("set", "--limit", "how many of a family may run", dest="families", action="append", metavar="FAMILY=N")
+    add("set", "--max-running", "how many actions may run, over all queues", type=_positive, metavar="N")
+    add("mark", "--downstream", "also all that depends on them", action=flag)
+    add("mark", "--run", "the run (default: the last one)", dest="of_run", metavar="RUN")
+    add("stop", "--now", "kill what runs, without a grace period", action=flag)
 
 
 def _add_looking(add: Callable[..., None]) -> None:

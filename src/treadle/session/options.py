@@ -86,6 +86,20 @@ class Options:
     now = downstream = False
     keep: int | None = None
     days: int | None = None
+    dry = False
+    watch = False
+    verbose = False
+    quiet = False
+    force_all = False
+    output = ""
+    """How what actions print is shown: `quiet`, `block`, `stream` or `prefix`; "" as each action says."""
+    exit_code = ""
+    """`mask` for an exit code of bits, "" for the usual one."""
+    color = "auto"
+    pool = ""
+    """A file that says what there is of resources."""
+    json = False
+    everything = False
 
     def __init__(
         self,
@@ -148,14 +162,7 @@ class Options:
         self.repeat_until_pass = repeat_until_pass
         self.repeat_after_timeout = repeat_after_timeout
         self.repeat_until_fail = repeat_until_fail
-        self.dry = False
-        self.watch = False
-        self.verbose = False
-        self.quiet = False
         self.force = _list_of(force)
-        self.force_all = False
-        self.output = ""
-        """How what actions print is shown: `quiet`, `block`, `stream` or `prefix`; "" as each action says."""
         self.wait = wait
         self.yes = yes
         self.record = record
@@ -163,15 +170,8 @@ class Options:
         self.engine = engine
         self.attributes: dict[str, str] = _dict_of(attributes)
         self.ledger = ledger
-        self.exit_code = ""
-        """`mask` for an exit code of bits, "" for the usual one."""
-        self.color = "auto"
         self.resources: list[str] = []
         """What was said of resources, as `-r` takes it."""
-        self.pool = ""
-        """A file that says what there is of resources."""
-        self.json = False
-        self.everything = False
 
     @property
     def repeats(self) -> bool:
