@@ -168,6 +168,7 @@ class Recording(Subscriber):
         """Notes and problems from before the first start."""
         self.background: Background | None = None
         """The thread beside the loop, None in a short run."""
+        self._is_behind = False
         self._begin_beside = begin_beside
         self._is_long_at: float | None = None
 
@@ -258,6 +259,12 @@ class Recording(Subscriber):
             if verdict is not None:
                 recorder.decided(name, verdict)
         return recorder
+
+    def tell_behind(self, text: str) -> None:
+        """Print once that the ledger has not all of the run."""
+        if not self._is_behind:
+            self._is_behind = True
+            self.warn(text)
 
     def plan_read(self, event: PlanRead) -> None:
         """Keep the plan, or record more of it."""
@@ -396,8 +403,8 @@ class Recording(Subscriber):
         :param error: what has ended it in the middle
         """
         self._write_end(exit_code, error)
-        if self.background is not None:
-            self.background.close()
+        if self.background is not None and not self.background.close():
+            self.tell_behind("the ledger has not answered for some seconds; what happens is added to it later")
         if self.id:
             from .run_files import remove_old_runs
 

@@ -40,7 +40,7 @@ def _fill(call: Call, recording: Recording, background: Background) -> None:
     from treadle.ledger.filler import EVERY, Filler
 
     def say(text: str) -> None:
-        background.hand(lambda: recording.warn(text))
+        background.hand(lambda: recording.tell_behind(text))
 
     url, also = call.options.ledger_url, None
     if url:
