@@ -338,6 +338,8 @@ LIES = (
     *("longer blobs", "other blobs", "blobs without end", "faults", "faults of the system"),
 )
 """The ways in which a `LyingCache` lies."""
+TRUTH = "the truth"
+"""With this it does not lie."""
 
 
 class LyingCache:
@@ -352,8 +354,8 @@ class LyingCache:
     is_own = False
 
     def __init__(self, cache: OutputCache, lie: str) -> None:
-        if lie not in LIES:
-            raise ValueError(f"{lie!r} is none of LIES")
+        if lie not in (*LIES, TRUTH):
+            raise ValueError(f"{lie!r} is none of LIES, nor TRUTH")
         self.cache = cache
         self.lie = lie
         self.asked = 0

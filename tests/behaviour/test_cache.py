@@ -431,3 +431,105 @@ def test_the_duration_on_record_is_that_of_the_run_that_made_it(project: Project
         project.treadle("run")
     assert re.search(r"for 0\.[4-9]s, and succeeded: restored from", project.treadle("why", "a").out)
     assert re.search(r"0\.[4-9]s saved", project.treadle("run").out)
+
+
+def test_the_command_says_what_the_store_holds_and_cleans_it_up(project: Project) -> None:
+    """F5."""
+    assert "entries     0" in project.treadle("cache", "stats").out
+    assert project.treadle("cache", "gc").out == "removed 0.0 KiB, 0.0 KiB left\n"
+    project.run()
+    said = project.treadle("cache", "stats").out
+    assert project.environ["TREADLE_CACHE_DIR"] in said
+    assert "entries     4" in said
+    data = json.loads(project.treadle("cache", "stats", "--json").out)
+    assert (data["entries"], data["most_bytes"]) == (4, 5 << 30)
+    project.write("plan", PLAN.replace("cache: local", "cache: {local: {size: 1KB}}"))
+    for path in Path(project.environ["TREADLE_CACHE_DIR"]).glob("*/*/*"):
+        os.utime(path, (1, 1))
+    assert project.treadle("cache", "gc").out.endswith("KiB left\n")
+    assert json.loads(project.treadle("cache", "stats", "--json").out)["bytes"] <= 1000
+
+
+def test_the_command_finds_damage_and_removes_it(project: Project) -> None:
+    """F5."""
+    project.run()
+    count = len(list(Path(project.environ["TREADLE_CACHE_DIR"]).glob("*/*/*")))
+    done = project.treadle("cache", "verify")
+    assert (done.code, done.out) == (0, f"checked {count} files: none damaged\n")
+    for kind in ("ac", "cas"):
+        path = next(iter(Path(project.environ["TREADLE_CACHE_DIR"]).glob(f"{kind}/*/*")))
+        path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    done = project.treadle("cache", "verify")
+    assert done.code == 1
+    assert f"checked {count} files: 2 damaged" in done.out
+    assert project.treadle("cache", "verify").out == f"checked {count - 2} files: none damaged\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [((), "cache stats|gc|verify"), (("stat",), "did you mean `treadle cache stats`")]
+)
+def test_the_command_takes_one_of_three_words(project: Project, words: tuple[str, ...], said: str) -> None:
+    done = project.treadle("cache", *words)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_where_there_is_no_plan_the_store_of_the_user_is_meant(project: Project, tmp_path: Path) -> None:
+    """L1, F5."""
+    (project.folder / "treadle.yaml").unlink()
+    project.environ.pop("TREADLE_CACHE_DIR")
+    project.environ["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+    assert f"folder      {tmp_path}/cache/treadle" in project.treadle("cache", "stats").out
+    project.environ["XDG_CACHE_HOME"] = "relative"
+    project.environ["HOME"] = str(tmp_path / "home")
+    assert f"folder      {tmp_path}/home/.cache/treadle" in project.treadle("cache", "stats").out
+
+
+def test_a_first_plan_has_a_cache(project: Project) -> None:
+    """C5."""
+    (project.folder / "treadle.yaml").unlink()
+    project.write("Makefile", "o: in\n\tcp in o\n")
+    assert project.treadle("init").code == 0
+    assert "\ncache: local" in project.read("treadle.yaml")
+    assert project.treadle("check").code == 0
+
+
+@pytest.mark.parametrize("how", ["a file", "a folder without rights", "a link that leads nowhere", "open to all"])
+def test_a_store_that_cannot_be_used_is_a_miss_with_one_line(powerless: Project, how: str, tmp_path: Path) -> None:
+    """T1, L1, case 11: the run goes on."""
+    project = powerless
+    store = tmp_path / "store"
+    project.environ["TREADLE_CACHE_DIR"] = str(store)
+    if how == "a file":
+        store.write_text("x")
+    elif how == "a folder without rights":
+        store.mkdir(mode=0)
+    elif how == "open to all":
+        store.mkdir()
+        store.chmod(0o777)
+    else:
+        store.symlink_to("nowhere/at/all")
+    project.write("plan", PLAN)
+    project.write("in", "1\n")
+    project.write("hdr", "h\n")
+    done = project.treadle("run")
+    assert done.code == 0, done.text
+    assert "3 run" in done.out
+    assert 1 <= done.err.count("the local cache") <= 2
+    store.chmod(0o755) if how == "a folder without rights" else None
+
+
+def test_a_damaged_store_is_a_miss_and_is_filled_anew(project: Project) -> None:
+    """L2, T2: one line, and the run goes on."""
+    project.run()
+    project.write("in", "2\n")
+    project.run()
+    for path in Path(project.environ["TREADLE_CACHE_DIR"]).glob("*/*/*"):
+        path.write_bytes(path.read_bytes()[:-3])
+    project.write("in", "1\n")
+    assert project.run() == ["file", "found", "tree"]
+    project.write("in", "2\n")
+    assert project.run() == ["file", "found", "tree"]
+    project.write("in", "1\n")
+    assert project.run() == []
+    assert project.read("out/file") == "1\n"

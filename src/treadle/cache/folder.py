@@ -11,12 +11,13 @@ import fcntl
 import os
 import stat
 from contextlib import suppress
+from hashlib import sha256
 from time import time
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from treadle.content import trust
 
-from .base import CacheError, Digest
+from .base import ENTRY_LIMIT, CacheError, Digest
 from .copying import NEW, copy
 
 if TYPE_CHECKING:
@@ -128,6 +129,8 @@ class FolderCache:
         """Store a file as a blob; one in `scratch` is moved."""
         self._make_ready()
         kept = self._blob(digest)
+        if trust.gives():
+            _give(path, self.folder)
         with suppress(OSError):
             # its use is noted first: an eviction that comes now leaves it
             os.utime(kept)
@@ -157,6 +160,7 @@ class FolderCache:
         try:
             fd = os.open(fresh, NEW, 0o600)
             try:
+                trust.give(fd, self.folder, is_private=True)
                 os.write(fd, body)
             finally:
                 os.close(fd)
@@ -218,6 +222,31 @@ class FolderCache:
                 os.unlink(one.path)
                 freed, left = freed + one.size, left - one.size
         return freed, left
+
+    def verify(self) -> tuple[int, list[str]]:
+        """Read all entries and blobs, and remove those that are damaged; return how many there are, and these.
+
+        What killed runs have left in `new` is none of them.
+        """
+        self._check()
+        count, damaged = 0, []
+        for kept in self.files():
+            kind, name = kept.path.split("/")[-3], os.path.basename(kept.path)
+            if kind not in ("ac", "cas"):
+                continue
+            count += 1
+            try:
+                is_right = _is_entry(kept.path, name) if kind == "ac" else _is_blob(kept.path, name)
+            except FileNotFoundError:
+                # evicted meanwhile
+                continue
+            except OSError:
+                is_right = False
+            if not is_right:
+                damaged.append(f"{kind}/{name}")
+                with suppress(OSError):
+                    os.unlink(kept.path)
+        return count, damaged
 
     def files(self) -> Iterator[Kept]:
         """Yield all entries and blobs, and what killed runs have left."""
@@ -320,16 +349,51 @@ def _put(fresh: str, kept: str) -> None:
 
 def _make_private(folder: str) -> None:
     """Make a folder for its owner alone, and those above it."""
+    above = os.path.dirname(folder)
     try:
         os.mkdir(folder, 0o700)
     except FileExistsError:
         return
     except FileNotFoundError:
-        above = os.path.dirname(folder)
         if above == folder:
             raise
         _make_private(above)
         os.mkdir(folder, 0o700)
+    trust.give_folder(folder, above, is_private=True)
+
+
+def _give(path: str, folder: str) -> None:
+    """Leave a file that root has made for the user who called it to that user, see `trust.give`."""
+    with suppress(OSError):
+        fd = os.open(path, _READ)
+        try:
+            trust.give(fd, folder, is_private=True)
+        finally:
+            os.close(fd)
+
+
+def _is_blob(path: str, name: str) -> bool:
+    hasher = sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            hasher.update(piece)
+    return hasher.hexdigest() == name
+
+
+def _is_entry(path: str, name: str) -> bool:
+    """Return whether a file holds an entry of the key that is its name, or path sets."""
+    from .entry import EntryError, decode_entry
+    from .messages import MessageError, decode_result
+
+    with open(path, "rb") as file:
+        body = file.read(ENTRY_LIMIT + 1)
+    try:
+        result = decode_result(body)
+        if result.note is not None:
+            decode_entry(body, name)
+    except (EntryError, MessageError):
+        return False
+    return len(body) <= ENTRY_LIMIT
 
 
 def _use(path: str, used: float) -> None:

@@ -197,6 +197,8 @@ class Placement:
         self._placed: list[tuple[int, str, int, str]] = []
         """Folder and name of what is in its place, and folder and name of where it was: descriptors."""
         self._open: list[int] = []
+        self._folders: dict[str, tuple[int, bool]] = {}
+        """Path -> its descriptor, and whether no link leads there."""
 
     def place(self, staged: Staged) -> None:
         """Rename all outputs to their places.
@@ -223,6 +225,7 @@ class Placement:
             for fd in self._open:
                 os.close(fd)
             self._open.clear()
+            self._folders.clear()
 
     def _keep(self, fd: int) -> int:
         self._open.append(fd)
@@ -260,6 +263,20 @@ class Placement:
 
         :raises NotPlacedError: it leads out of the root
         """
+        if path in self._folders:
+            return self._folders[path]
+        opened: list[int] = []
+        try:
+            last, is_direct = self._walk(root, path, opened)
+        finally:
+            # many outputs need many folders, and those on the way need not stay open
+            for fd in opened[:-1]:
+                os.close(fd)
+            self._open += opened[-1:]
+        self._folders[path] = last, is_direct
+        return last, is_direct
+
+    def _walk(self, root: int, path: str, opened: list[int]) -> tuple[int, bool]:
         todo = [name for name in reversed(path.split("/")) if name]
         way, followed = [root], 0
         while todo:
@@ -272,7 +289,8 @@ class Placement:
                 way.pop()
                 continue
             try:
-                way.append(self._keep(os.open(name, _FOLDER, dir_fd=way[-1])))
+                opened.append(os.open(name, _FOLDER, dir_fd=way[-1]))
+                way.append(opened[-1])
             except OSError as error:
                 if error.errno not in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK):
                     raise
@@ -284,6 +302,10 @@ class Placement:
                 if text.startswith("/"):
                     text, way = self._below_root(text, path), [root]
                 todo += reversed(text.split("/"))
+        if opened and way[-1] != opened[-1]:
+            # `..` has led back
+            opened.append(os.dup(way[-1]))
+            way.append(opened[-1])
         return way[-1], not followed
 
     def _below_root(self, full: str, path: str) -> str:

@@ -120,6 +120,7 @@ _HOMES = {
     "continue": "cli.commands.control",
     "stop": "cli.commands.control",
     "mark": "cli.commands.mark",
+    "cache": "cli.commands.cache",
     "clean": "cli.commands.clean",
     "forget": "cli.commands.forget",
     "adopt": "cli.commands.adopt",

@@ -206,6 +206,7 @@ COMMANDS = {
     "continue": "let a run go on after `treadle pause`",
     "stop": "end a run: nothing new starts, what runs is ended",
     "mark": "take actions for done or to do when a run is resumed",
+    "cache": "what the cache of outputs holds; clean it up; check it",
     "clean": "remove outputs, so that the next run makes them again",
     "forget": "drop records, so that the next run runs these actions again",
     "adopt": "record existing outputs as current, without running",
@@ -218,7 +219,7 @@ COMMANDS = {
 _DAILY = ("run", "why", "status", "list", "graph", "log", "clean", "init")
 """The commands that a bare call explains; all are named."""
 _OTHERS = {
-    "further commands": ("check", "report", "forget", "adopt", "accept", "schema", "completion"),
+    "further commands": ("check", "report", "forget", "adopt", "accept", "cache", "schema", "completion"),
     "recorded runs": ("runs", "resume", "show", "attempts", "diff", "stats", "gc", "reap"),
     "a run under way": ("set", "pause", "continue", "stop", "mark"),
 }
@@ -363,6 +364,7 @@ _WITHOUT_NAMES = (
     "diff",
     "gc",
     "reap",
+    "cache",
     *_OF_RUNS,
 )
 """Commands that take no names of actions."""
@@ -420,6 +422,7 @@ _USAGE = {
     "diff": "[RUN] [RUN]",
     "gc": "",
     "reap": "",
+    "cache": "stats|gc|verify",
     "set": "[RUN]",
     "pause": "[RUN]",
     "continue": "[RUN]",
@@ -570,7 +573,7 @@ _DURATIONS = "the N actions that took longest when they last ran (without a numb
 _WITH_LEDGER = "run resume runs show attempts diff stats gc set pause continue stop"
 _LEDGER = "keep records in a PostgreSQL database too: postgresql://HOST/DATABASE"
 _ALL_ROOTS = "also of the other folders that share the ledger"
-_WITH_JSON = "list check why status report runs show attempts diff stats"
+_WITH_JSON = "list check why status report runs show attempts diff stats cache"
 _CACHE = "restore outputs from a cache in place of running, and store them there"
 _SINCE = "only actions that depend on what differs from this commit of git"
 _RUN_TIMEOUT = "end the run after TIME (90s, 2h); what cannot end by then does not start"

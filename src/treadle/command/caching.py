@@ -38,9 +38,12 @@ from treadle.core.decision import (
     INPUTS_MOVED,
     INTERRUPTED,
     NEW,
+    NO_PREDICTION,
     OUTPUT_ALTERED,
     OUTPUT_MISSING,
     REMOVED,
+    UNANSWERED,
+    UNTRACKED,
 )
 from treadle.core.elements import DISCOVERED, paths_of
 from treadle.errors import TreadleError
@@ -92,6 +95,11 @@ class Hit(NamedTuple):
         return self.staged.entry
 
 
+def may_store(reasons: Iterable[Reason]) -> bool:
+    """Return whether all is known that an action depends on which ran for some reasons."""
+    return not any(why.kind in (UNTRACKED, UNANSWERED, NO_PREDICTION) for why in reasons)
+
+
 def may_restore(reasons: Iterable[Reason]) -> bool:
     """Return whether an action that runs for some reasons may have its outputs restored in place of that."""
     return all(why.kind in _RESTORABLE for why in reasons)
@@ -125,6 +133,8 @@ class Caching:
         self._system = tuple(system)
         self._folder = ""
         self._numbers = count(1)
+        self._free: list[str] = []
+        """Folders that are empty again."""
         self._told: set[str] = set()
         """The kinds of what was told: each is told once a run."""
         self._notes: deque[str] = deque()
@@ -238,6 +248,8 @@ class Caching:
     def _new_folder(self) -> str:
         if not self._folder:
             self._folder = own_files.make_folder(self._state, f"{FOLDER}/{self._run}", 0o700)
+        if self._free:
+            return self._free.pop()
         folder = f"{self._folder}/{next(self._numbers)}"
         os.mkdir(folder, 0o700)
         return folder
@@ -251,9 +263,14 @@ class Caching:
             Placement(self._root).place(hit.staged)
         except NotPlacedError as error:
             self._note_once("", f"outputs of the {hit.store} cache cannot be placed: {error}")
-            return False
-        finally:
             self.drop(hit)
+            return False
+        folder = hit.staged.folder
+        for output, name in hit.staged.names.items():
+            if output.endswith("/"):
+                os.rmdir(f"{folder}/{name}")
+        # it is empty now: to make and remove one costs more than all the rest
+        self._free.append(folder)
         return True
 
     def drop(self, hit: Hit) -> None:

@@ -473,7 +473,11 @@ class CommandWalk(Walk):
             self.saved += hit.entry.duration
             return
         caching = self._caching_for(job) if self.caches and not job.restored else None
-        if caching is not None and self.outcomes[job.uid].kind == "success":
+        if caching is None or self.outcomes[job.uid].kind != "success":
+            return
+        from .caching import may_store
+
+        if may_store(self.verdicts[job.uid].reasons):
             room, is_first = self._rooms[job.uid], job.attempt == 1
             caching.store(
                 job.uid,

@@ -128,6 +128,7 @@ class _Writer:
             f"# A first plan, made by `treadle init` from {draft.origin}.",
             "",
             "treadle: 1",
+            "cache: local  # outputs of former states come back: see docs/cache.md",
         ]
         self._names("params", draft.params)
         self._names("vars", draft.vars)

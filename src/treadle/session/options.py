@@ -273,6 +273,8 @@ def _are_seconds(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 
+CACHE_WORDS = ("stats", "gc", "verify")
+"""What `treadle cache` may do."""
 CACHES = ("off", "local")
 """What `cache` may be."""
 ONLY = ("failed", "not-passed", "not-run", "changed", "all")

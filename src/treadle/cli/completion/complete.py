@@ -204,6 +204,10 @@ class _Line:
     def _names(self, word: str) -> Completions:
         if self.command == "completion":
             return Completions([(shell, "") for shell in SHELLS] if not self.names else [])
+        if self.command == "cache":
+            from treadle.session.options import CACHE_WORDS
+
+            return Completions([(one, "") for one in CACHE_WORDS] if not self.names else [])
         if self.command in _FILES:
             return Completions(marks=["files"])
         rows = self.plan_names().matching(word) if self.command != "check" else []
