@@ -219,7 +219,8 @@ COMMANDS = {
 _DAILY = ("run", "why", "status", "list", "graph", "log", "clean", "init")
 """The commands that a bare call explains; all are named."""
 _OTHERS = {
-    "further commands": ("check", "report", "forget", "adopt", "accept", "cache", "schema", "completion"),
+    "further commands": ("check", "report", "forget", "adopt", "accept", "cache"),
+    "for editors": ("schema", "completion"),
     "recorded runs": ("runs", "resume", "show", "attempts", "diff", "stats", "gc", "reap"),
     "a run under way": ("set", "pause", "continue", "stop", "mark"),
 }
