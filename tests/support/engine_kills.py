@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -191,11 +192,11 @@ def _signal(process: psutil.Process, number: int) -> None:
 
 def _comes(what: Callable[[], bool], seconds: float = 60.0) -> bool:
     """Return whether something comes true in that time."""
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, threading.Event()
     while not what():
         if time.monotonic() >= end:
             return False
-        time.sleep(0.01)
+        pause.wait(0.01)
     return True
 
 
