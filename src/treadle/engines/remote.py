@@ -184,7 +184,7 @@ class RemoteRunner(BaseRunner):
         except Exception as error:
             self._refuse_all(_words(error))
         failures = 0
-        while self._folder is not None and is_open and not (self._is_closing and not self._remotes):
+        while self._folder is not None and is_open and not self._is_closing:
             try:
                 self._step(self._folder)
                 failures = 0
@@ -202,6 +202,8 @@ class RemoteRunner(BaseRunner):
             self.engine.close(keep=False)
         if self._folder is not None and is_open and not self._remotes:
             self._tidy(self._folder)
+        for known in (self._remotes, self._tokens, self._stops):
+            known.clear()
 
     def _refuse_all(self, why: str) -> None:
         """End all that there is and that comes: the engine cannot be used."""
@@ -216,7 +218,8 @@ class RemoteRunner(BaseRunner):
 
     def _step(self, folder: RunFolder) -> None:
         self._take_orders(folder)
-        if self._is_closing and not self._remotes:
+        if self._is_closing:
+            # nothing runs, or what runs is given up: the lease says so
             return
         for hint in self.engine.poll(self._time_to_wait()):
             self._hear(hint)

@@ -1,0 +1,426 @@
+"""How attempts on an engine are handed over, looked for, stopped and given up: a fake engine and a clock of the test."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from project import wait_until
+from treadle import Attempt, AttemptSpec, Hint, Pool, TreadleError
+from treadle.core.lease import parse
+from treadle.core.pool import Allocation
+from treadle.engines import shared_folder
+from treadle.engines.base import AttemptEnd, AttemptStart
+from treadle.engines.remote import RemoteRunner
+from treadle.engines.spec import RunFolder, WorkerReport
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+LEASE, GRACE, MARGIN = 60.0, 5.0, 10.0
+WORKER = "farm7-12-abcd"
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 5000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Farm:
+    """An engine that does nothing but what a test says."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[AttemptSpec]] = []
+        self.hints: SimpleQueue[Hint | None] = SimpleQueue()
+        self.stopped: list[tuple[str, bool]] = []
+        self.gone: set[str] = set()
+        self.error: Exception | None = None
+        self.submit_error: Exception | None = None
+        self.polls = 0
+        self.at_close = ""
+        self.run = RunFolder("")
+
+    def open(self, run: RunFolder) -> None:
+        self.run = run
+        if self.error is not None:
+            raise self.error
+
+    def capacity(self) -> Pool:
+        return Pool({"cpus": 100})
+
+    def submit(self, attempts: Sequence[AttemptSpec]) -> list[str]:
+        if self.submit_error is not None:
+            raise self.submit_error
+        self.batches.append(list(attempts))
+        return [f"job {spec.token}" for spec in attempts]
+
+    def poll(self, timeout: float | None) -> list[Hint]:
+        del timeout
+        self.polls += 1
+        try:
+            hint = self.hints.get(timeout=0.005)
+        except Empty:
+            return []
+        return [] if hint is None else [hint]
+
+    def stop(self, handles: Sequence[str], *, kill: bool) -> None:
+        self.stopped += [(handle, kill) for handle in handles]
+
+    def find(self, handles: Sequence[str]) -> dict[str, str]:
+        return {handle: "gone" if handle in self.gone else "running" for handle in handles}
+
+    def wake(self) -> None:
+        self.hints.put(None)
+
+    def close(self, *, keep: bool) -> None:
+        del keep
+        self.at_close = Path(self.run.lease).read_text() if self.run.path else ""
+
+    @property
+    def specs(self) -> list[AttemptSpec]:
+        return [spec for batch in self.batches for spec in batch]
+
+
+class Key:
+    """A job, as far as an engine looks at it."""
+
+    def __init__(self, uid: str, cpus: int = 0, attempt: int = 1) -> None:
+        self.uid = uid
+        self.attempt = attempt
+        self.resources = Allocation("a", {"cpus": cpus}) if cpus else None
+
+
+class Runs:
+    """A runner on the farm, and what it has told."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.farm, self.clock = Farm(), Clock()
+        self.runner = RemoteRunner(
+            "farm", self.farm, lambda: str(path), seconds=LEASE, clock=self.clock, is_mixed=True
+        )
+        self.ends: list[AttemptEnd] = []
+        self.starts: list[object] = []
+
+    def start(self, key: object = None, **more: Any) -> AttemptSpec:
+        """Start an attempt; return its spec once the engine has it."""
+        before = len(self.farm.specs)
+        self.runner.start(key or Key("a"), self.attempt(**more))
+        self.look()
+        wait_until(lambda: len(self.farm.specs) > before)
+        return self.farm.specs[-1]
+
+    def attempt(self, **more: Any) -> Attempt:
+        return Attempt([["/bin/true"]], mark="run/a", environ={}, cwd="/", **more)
+
+    def look(self) -> None:
+        for told in self.runner.poll(0):
+            if isinstance(told, AttemptStart):
+                self.starts.append(told.key)
+            else:
+                self.ends.append(told)
+
+    def ended(self) -> AttemptEnd:
+        """Wait for one end, and return it."""
+
+        def is_there() -> bool:
+            self.look()
+            return bool(self.ends)
+
+        wait_until(is_there)
+        return self.ends.pop(0)
+
+    def begin(self, spec: AttemptSpec) -> None:
+        """Do what a worker does first."""
+        assert spec.folder.claim(spec.token, WORKER)
+        self.farm.hints.put(Hint(spec.token, "started"))
+
+        def is_told() -> bool:
+            self.look()
+            return bool(self.starts)
+
+        wait_until(is_told)
+
+    def report(self, spec: AttemptSpec, code: int | None = 0, **more: Any) -> None:
+        """Do what a worker does last."""
+        shared_folder.write(spec.folder.report(spec.token), WorkerReport(spec.token, code, **more).to_json())
+        self.farm.hints.put(Hint(spec.token, "ended"))
+
+    def pulse(self, spec: AttemptSpec, counter: int) -> None:
+        shared_folder.write(spec.folder.pulse(WORKER), str(counter))
+
+    def let_it_look(self) -> None:
+        """Wait until it has looked at everything twice, as the clock is now."""
+        seen = self.farm.polls
+        wait_until(lambda: self.farm.polls > seen + 3)
+        self.look()
+
+    def stops(self) -> tuple[str, ...]:
+        lease = parse(Path(self.farm.run.lease).read_text())
+        assert lease is not None
+        return lease.stops
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[Runs]:
+    made = Runs(tmp_path)
+    yield made
+    made.runner.close()
+
+
+def test_what_starts_in_one_round_is_handed_over_together_by_demand(runs: Runs) -> None:
+    """Section 10: at most 500 of equal demand."""
+    for number in range(1100):
+        runs.runner.start(Key(f"a{number}", cpus=1 + number % 2), runs.attempt())
+    assert runs.farm.batches == []
+    runs.look()
+    wait_until(lambda: len(runs.farm.specs) == 1100)
+    assert sorted(map(len, runs.farm.batches)) == [50, 50, 500, 500]
+    assert all(len({spec.resources["cpus"] for spec in batch}) == 1 for batch in runs.farm.batches)
+    runs.runner.start(Key("b"), runs.attempt())
+    for spec in runs.farm.specs:
+        runs.report(spec)
+    for _ in range(1100):
+        runs.ended()
+    runs.report(runs.farm.specs[-1])
+    runs.ended()
+
+
+def test_a_report_is_the_end_and_a_hint_is_none(runs: Runs) -> None:
+    """H5."""
+    spec = runs.start()
+    runs.begin(spec)
+    runs.farm.hints.put(Hint(spec.token, "ended"))
+    runs.farm.hints.put(Hint("unknown", "ended"))
+    runs.let_it_look()
+    assert runs.ends == []
+    runs.report(spec, 7, host="farm7", usage={"wall": 1.5, "user": 1.0, "system": 0.5})
+    end = runs.ended()
+    assert (end.code, end.error, end.host, end.usage is not None and end.usage.wall) == (7, "", "farm7", 1.5)
+    runs.farm.hints.put(Hint(spec.token, "ended"))
+    runs.let_it_look()
+    assert runs.ends == []
+    assert not os.path.exists(spec.folder.spec(spec.token))
+
+
+def test_what_an_engine_refuses_is_invalid(runs: Runs) -> None:
+    """E2."""
+    spec = runs.start()
+    runs.farm.hints.put(Hint(spec.token, "refused", "no node has so much"))
+    end = runs.ended()
+    assert (end.error, end.cause) == ("no node has so much", "invalid")
+
+
+def test_an_engine_that_cannot_be_opened_ends_all_with_its_words(runs: Runs) -> None:
+    runs.farm.error = TreadleError("the farm is closed")
+    runs.runner.start(Key("a"), runs.attempt())
+    runs.look()
+    assert (runs.ended().error, runs.runner.active) == ("the farm is closed", 0)
+    runs.runner.start(Key("b"), runs.attempt())
+    end = runs.ended()
+    assert (end.error, end.cause) == ("the farm is closed", "broken")
+
+
+def test_what_was_not_handed_over_is_lost_at_once_and_never_begun(runs: Runs) -> None:
+    runs.farm.submit_error = OSError("no connection")
+    runs.runner.start(Key("a"), runs.attempt())
+    end = runs.ended()
+    assert (end.cause, end.error) == ("lost", "the engine farm has failed: OSError: no connection")
+    (token,) = os.listdir(runs.path / "attempts")
+    assert not RunFolder(str(runs.path)).claim(token)
+
+
+def test_what_is_gone_before_it_was_begun_is_lost_at_once(runs: Runs) -> None:
+    spec = runs.start()
+    runs.farm.hints.put(Hint(spec.token, "gone", "its node went down"))
+    assert runs.ended().error == "its node went down"
+    assert not spec.folder.claim(spec.token, WORKER)
+
+
+def test_a_silent_worker_is_waited_out_before_its_attempt_is_lost(runs: Runs) -> None:
+    """H3: lease, grace and a margin after its last sign, and not before."""
+    spec = runs.start()
+    runs.begin(spec)
+    runs.pulse(spec, 1)
+    runs.clock.now += 6
+    runs.let_it_look()
+    runs.clock.now += LEASE + 1
+    runs.let_it_look()
+    assert spec.token in runs.stops()
+    runs.clock.now += GRACE + MARGIN - 2
+    runs.let_it_look()
+    assert runs.ends == []
+    runs.clock.now += 2
+    end = runs.ended()
+    assert (end.cause, end.host) == ("lost", "farm7")
+    assert "no sign of its worker for 60 s" in end.error
+
+
+def test_a_worker_that_shows_life_is_never_lost(runs: Runs) -> None:
+    spec = runs.start()
+    runs.begin(spec)
+    for counter in range(12):
+        runs.pulse(spec, counter)
+        runs.clock.now += LEASE / 2
+        runs.let_it_look()
+    assert runs.ends == []
+    assert runs.stops() == ()
+    runs.report(spec)
+    assert runs.ended().code == 0
+
+
+def test_a_report_that_comes_after_all_counts(runs: Runs) -> None:
+    """H3: unless the report has come."""
+    spec = runs.start()
+    runs.begin(spec)
+    runs.clock.now += LEASE + 1
+    runs.let_it_look()
+    runs.report(spec)
+    assert (runs.ended().code, runs.ends) == (0, [])
+
+
+def test_what_was_ended_as_it_was_taken_for_gone_is_lost_and_no_failure(runs: Runs) -> None:
+    spec = runs.start()
+    runs.begin(spec)
+    runs.clock.now += LEASE + 1
+    runs.let_it_look()
+    runs.report(spec, -15)
+    end = runs.ended()
+    assert (end.code, end.cause) == (None, "lost")
+
+
+def test_the_word_of_a_guard_ends_the_wait(runs: Runs) -> None:
+    """E6."""
+    spec = runs.start()
+    runs.begin(spec)
+    runs.clock.now += 6
+    runs.let_it_look()
+    runs.farm.hints.put(Hint(spec.token, "gone", "its worker has ended"))
+    runs.let_it_look()
+    assert runs.ends == []
+    Path(spec.folder.gone(WORKER)).touch()
+    assert (runs.ended().cause, runs.clock.now) == ("lost", 5006.0)
+
+
+def test_the_next_attempt_of_what_was_lost_has_a_worker_for_itself(runs: Runs) -> None:
+    spec = runs.start()
+    runs.farm.hints.put(Hint(spec.token, "gone"))
+    runs.ended()
+    assert not spec.is_alone
+    assert runs.start(Key("a", attempt=2)).is_alone
+    assert not runs.start(Key("b")).is_alone
+
+
+def test_what_is_stopped_before_it_began_ends_at_once(runs: Runs) -> None:
+    key = Key("a")
+    spec = runs.start(key)
+    runs.runner.stop(key)
+    assert runs.ended().code == -9
+    assert not spec.folder.claim(spec.token, WORKER)
+    wait_until(lambda: runs.farm.stopped == [(f"job {spec.token}", False)])
+
+
+def test_what_runs_is_told_to_stop_by_the_lease_and_by_the_engine(runs: Runs) -> None:
+    """H1."""
+    key = Key("a")
+    spec = runs.start(key)
+    runs.begin(spec)
+    runs.runner.stop(key)
+    wait_until(lambda: runs.farm.stopped == [(f"job {spec.token}", False)])
+    assert runs.stops() == (spec.token,)
+    runs.runner.kill(key)
+    wait_until(lambda: len(runs.farm.stopped) == 2)
+    assert runs.ends == []
+    runs.report(spec, -15)
+    end = runs.ended()
+    assert (end.code, end.cause) == (-15, "")
+
+
+def test_outputs_are_waited_for_until_we_see_what_the_worker_saw(runs: Runs, tmp_path: Path) -> None:
+    """E8."""
+    out = tmp_path / "out"
+    out.write_text("old")
+    spec = runs.start(outputs=[str(out)])
+    runs.begin(spec)
+    made = tmp_path / "made"
+    made.write_text("new!")
+    runs.report(spec, outputs={str(out): shared_folder.seen(str(made))})
+    runs.let_it_look()
+    assert runs.ends == []
+    os.rename(made, out)
+    assert runs.ended().code == 0
+
+
+def test_outputs_are_waited_for_no_longer_than_patience(runs: Runs, tmp_path: Path) -> None:
+    spec = runs.start(outputs=[str(tmp_path / "out")])
+    runs.begin(spec)
+    runs.report(spec, outputs={str(tmp_path / "out"): "file 1 2"})
+    runs.let_it_look()
+    assert runs.ends == []
+    runs.clock.now += LEASE + 1
+    assert runs.ended().code == 0
+
+
+def test_an_end_without_a_report_is_waited_for_and_then_lost(runs: Runs) -> None:
+    """H5."""
+    spec = runs.start()
+    runs.begin(spec)
+    runs.farm.hints.put(Hint(spec.token, "ended"))
+    runs.let_it_look()
+    runs.clock.now += LEASE + GRACE + MARGIN + 1
+    end = runs.ended()
+    assert end.cause == "lost"
+    assert "no report" in end.error
+
+
+def test_the_engine_is_asked_of_all_that_it_has(runs: Runs) -> None:
+    """H8."""
+    spec = runs.start()
+    runs.clock.now += 601
+    runs.let_it_look()
+    assert runs.ends == []
+    runs.farm.gone.add(f"job {spec.token}")
+    runs.clock.now += 601
+    assert "does not know it any more" in runs.ended().error
+
+
+def test_at_the_end_all_workers_are_told_and_nothing_is_left(runs: Runs) -> None:
+    spec = runs.start()
+    runs.report(spec)
+    runs.ended()
+    runs.runner.close()
+    lease = parse(runs.farm.at_close)
+    assert lease is not None
+    assert lease.stops_all
+    assert not runs.path.exists()
+
+
+def test_a_runner_that_was_closed_goes_on_with_the_next_attempt(runs: Runs) -> None:
+    """The actions at the end of a run have a scheduler of their own."""
+    runs.report(runs.start())
+    runs.ended()
+    runs.runner.close()
+    runs.path.mkdir(exist_ok=True)
+    runs.report(runs.start())
+    assert runs.ended().code == 0
+
+
+def test_an_engine_that_fails_again_and_again_ends_all(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = runs.start()
+    runs.begin(spec)
+
+    def fail(_: float | None) -> list[Hint]:
+        raise ConnectionError("reset")
+
+    monkeypatch.setattr(runs.farm, "poll", fail)
+    end = runs.ended()
+    assert (end.cause, end.error) == ("broken", "ConnectionError: reset")
