@@ -72,7 +72,10 @@ def make_run_folder(state: str, run: str) -> str:
     # a name that is there is that of another run, whose events would be lost
     os.mkdir(folder, 0o755)
     own_files.make_one(folder, above)
-    return os.path.join(folder, EVENTS)
+    path = os.path.join(folder, EVENTS)
+    # it is of whom the state is of, as all that is made there
+    own_files.create(path, "")
+    return path
 
 
 def events_of(state: str, run: str) -> str:
