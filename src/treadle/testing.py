@@ -336,6 +336,7 @@ LIES = (
     *("no entry", "an empty entry", "garbage for an entry", "half of an entry", "the entry of another key"),
     *("an entry that is too long", "no blobs", "empty blobs", "half of each blob", "a flipped bit in each blob"),
     *("longer blobs", "other blobs", "blobs without end", "faults", "faults of the system"),
+    *("an entry that is no bytes", "blobs that are not written", "bugs"),
 )
 """The ways in which a `LyingCache` lies."""
 TRUTH = "the truth"
@@ -369,6 +370,8 @@ class LyingCache:
             raise CacheError("is not reachable")
         if self.lie == "faults of the system":
             raise OSError(5, "Input/output error")
+        if self.lie == "bugs":
+            raise ZeroDivisionError("division by zero")
 
     def get_entry(self, key: str, limit: int) -> bytes | None:
         """Return something else than the entry of a key."""
@@ -382,6 +385,8 @@ class LyingCache:
         body = self.cache.get_entry(key, limit)
         if body is None:
             return None
+        if self.lie == "an entry that is no bytes":
+            return "text"  # type: ignore[return-value]
         lies = {
             "an empty entry": b"",
             "garbage for an entry": b"\xff" * 100,
@@ -393,6 +398,8 @@ class LyingCache:
     def get_blob(self, digest: Digest, path: str) -> bool:
         """Write something else than the blob."""
         self._fail()
+        if self.lie == "blobs that are not written":
+            return True
         if self.lie == "no blobs" or not self.cache.get_blob(digest, path):
             return False
         with open(path, "rb") as file:

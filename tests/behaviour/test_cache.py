@@ -533,3 +533,69 @@ def test_a_damaged_store_is_a_miss_and_is_filled_anew(project: Project) -> None:
     project.write("in", "1\n")
     assert project.run() == []
     assert project.read("out/file") == "1\n"
+
+
+def test_with_nothing_to_do_no_module_of_the_cache_is_loaded(project: Project) -> None:
+    """C6: and no store is opened."""
+    project.run()
+    project.environ["PYTHONPROFILEIMPORTTIME"] = "1"
+    done = project.treadle("run")
+    assert done.out.startswith("nothing to do")
+    assert "treadle.fastpath.probe" in done.err
+    assert "treadle.cache" not in done.err
+    project.environ["TREADLE_CACHE_DIR"] = "/nowhere"
+    assert project.treadle("run").out.startswith("nothing to do")
+
+
+def test_a_run_that_was_killed_while_it_restored_leaves_nothing(project: Project) -> None:
+    """Case 43: what was fetched is removed by the next run, and the result is right."""
+    project.run()
+    before = outputs(project)
+    project.write("in", "2\n")
+    project.run()
+    project.write("in", "1\n")
+    hook = "import os, signal\nreal = os.rename\n\ndef rename(source, target, **given):\n"
+    hook += "    if given.get('src_dir_fd') is not None:\n        os.kill(os.getpid(), signal.SIGKILL)\n"
+    hook += "    return real(source, target, **given)\n\nos.rename = rename\n"
+    project.write("hook/sitecustomize.py", hook)
+    done = project.treadle("run", PYTHONPATH=str(project.folder / "hook"))
+    assert done.code == -9
+    shutil.rmtree(project.folder / "hook")
+    assert (project.folder / ".treadle/restore").exists()
+    assert project.run() == []
+    assert outputs(project) == before
+    assert not (project.folder / ".treadle/restore").exists()
+
+
+def test_two_clones_that_run_at_once_share_a_store(project: Project, tmp_path: Path) -> None:
+    """D5, case 40: one of two entries that are stored at once wins whole."""
+    others = [Project(tmp_path / f"clone{number}") for number in range(3)]
+    for other in others:
+        other.environ = {**project.environ, "LOG": str(other.log)}
+        for name in ("plan", "in", "hdr"):
+            other.write(name, project.read("treadle.yaml" if name == "plan" else name))
+    started = [other.start("run") for other in others]
+    for child in started:
+        out, err = child.communicate(timeout=60)
+        assert child.returncode == 0, out + err
+    assert project.run() == []
+    for other in others:
+        assert outputs(other) == outputs(project)
+    assert project.treadle("cache", "verify").code == 0
+
+
+def test_outputs_that_other_actions_read_are_seen_as_restored(project: Project) -> None:
+    """Invariant 2: an output that comes back as it was lets what reads it be up to date."""
+    plan = (
+        "treadle: 1\ncache: local\nactions:\n"
+        "  a: {sh: 'echo a >> $LOG; head -c1 in > ${out}', in: in, out: o, pass: [LOG], cache: true}\n"
+        "  b: {sh: 'echo b >> $LOG; cp o ${out}', in: o, out: p, pass: [LOG], cache: false}\n"
+    )
+    project.write("plan", plan)
+    project.write("in", "1 x\n")
+    assert project.run() == ["a", "b"]
+    project.write("in", "1 y\n")
+    assert project.run() == ["a"]
+    project.write("in", "1 x\n")
+    assert project.run() == []
+    assert project.treadle("status").code == 0

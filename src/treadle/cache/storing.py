@@ -102,7 +102,10 @@ def _copied(made: Made, root: str, copies: _Copies) -> Entry:
             tree = _Copier(copies, output.rstrip("/"), full, made.exclude.get(output))
             folders.append(Folder(output.rstrip("/"), tree.copy(value)))
         elif stat.S_ISLNK(status.st_mode):
-            links.append(Link(output, os.readlink(full)))
+            target = os.readlink(full)
+            if not are_texts([target]):
+                raise NotStoredError(f"{output} is a link to what is not UTF-8")
+            links.append(Link(output, target))
         else:
             digest, found = copies.copy(full, output)
             _require(found == value, output)

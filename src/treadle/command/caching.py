@@ -48,6 +48,7 @@ from treadle.core.decision import (
 from treadle.core.elements import DISCOVERED, paths_of
 from treadle.errors import TreadleError
 from treadle.events import bus as events
+from treadle.scheduling.hooks import words_of
 from treadle.state import own_files
 
 from .outputs import remove_tree
@@ -204,6 +205,8 @@ class Caching:
         except MessageError:
             # it is written anew after the run
             pass
+        except Exception as error:
+            self._fault(cache, CacheError("has failed", words_of(error)))
         return []
 
     def _values(self, paths: Sequence[str]) -> dict[str, str] | None:
@@ -240,6 +243,9 @@ class Caching:
             staged = None
         except OSError as error:
             self._fault(cache, CacheError("cannot be restored from", f"{error.filename}: {error.strerror}"))
+            staged = None
+        except Exception as error:
+            self._fault(cache, CacheError("has failed", words_of(error)))
             staged = None
         if staged is None and folder:
             remove_tree(folder)
@@ -363,6 +369,9 @@ class Caching:
             except OSError as error:
                 self._fault(cache, CacheError("cannot be written", f"{error.filename}: {error.strerror}"))
                 continue
+            except Exception as error:
+                self._fault(cache, CacheError("has failed", words_of(error)))
+                continue
             self._stored.append(events.Stored(uid, stored.key, cache.name, stored.size, stored.tied))
             if stored.tied:
                 self._note_once("tied", stored_text(stored))
@@ -426,8 +435,10 @@ class Caching:
             self._is_closed = True
         left = len(self._work)
         for cache in self._caches:
-            with suppress(CacheError):
+            try:
                 left += cache.close(_WAIT)
+            except Exception as error:
+                self._fault(cache, error if isinstance(error, CacheError) else CacheError("has failed", str(error)))
         if left:
             self._notes.append(
                 f"outputs of {left} {'action' if left == 1 else 'actions'} were not stored in the cache"
