@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -599,3 +601,36 @@ def test_outputs_that_other_actions_read_are_seen_as_restored(project: Project) 
     project.write("in", "1 x\n")
     assert project.run() == []
     assert project.treadle("status").code == 0
+
+
+PAGE = (Path(__file__).parents[2] / "docs/cache.md").read_text("utf-8")
+
+
+def test_each_plan_of_the_page_passes_the_checks(project: Project) -> None:
+    plans = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert len(plans) == 2
+    for plan in plans:
+        project.write("plan", plan)
+        project.write("data.csv", "1,2\n")
+        done = project.treadle("check")
+        assert done.code == 0, done.text
+
+
+def test_the_example_of_the_page_prints_what_it_says(project: Project, tmp_path: Path) -> None:
+    project.write("plan", re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0])
+    launcher = tmp_path / "commands/treadle"
+    launcher.parent.mkdir()
+    launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m treadle "$@"\n')
+    launcher.chmod(0o755)
+    environ = {**project.environ, "PATH": f"{launcher.parent}:{os.environ['PATH']}"}
+    (block,) = re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+    def settled(text: str) -> str:
+        return re.sub(r"\b\d+\.\ds\b", "TIME", re.sub(r", [\d.]+s saved by skipping", "", text))
+
+    for one in block.split("$ ")[1:]:
+        line, _, said = one.partition("\n")
+        done = subprocess.run(
+            ["bash", "-euc", line], cwd=project.folder, env=environ, capture_output=True, text=True, timeout=60
+        )
+        assert settled(done.stdout) == settled(said), (line, done)
