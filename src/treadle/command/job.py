@@ -340,8 +340,15 @@ class CommandJob(ProcessJob):
             success=_USUAL if command.codes is None else sorted(command.codes.success),
             direct=direct,
             is_measured=self.lasts or "memory" in self.limits.resources,
+            inputs=self._input_files() if self.engine else (),
             outputs=[os.path.join(self.folder, path) for path in command.written] if self.engine else (),
         )
+
+    def _input_files(self) -> list[str]:
+        """Return the files that it reads, without those in folders that it reads: others may be writing there."""
+        command = self.command
+        paths = (*command.inputs, *command.edits)
+        return [os.path.join(self.folder, path) for path in paths if not path.endswith("/")]
 
     @property
     def secrets(self) -> list[str]:

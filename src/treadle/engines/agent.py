@@ -65,11 +65,13 @@ class _Run:
 
 
 class _Attempt:
-    __slots__ = ("began", "ends_as", "is_running", "mark", "run", "spec", "started_at", "waits_until")
+    __slots__ = ("began", "ends_as", "is_running", "mark", "run", "spec", "started_at", "unseen", "waits_until")
 
     def __init__(self, spec: AttemptSpec, run: _Run) -> None:
         self.spec = spec
         self.run = run
+        self.unseen = list(spec.inputs)
+        """The inputs that are not seen yet as the run sees them."""
         self.mark = ""
         """The mark by which the guard finds it."""
         self.is_running = False
@@ -236,6 +238,13 @@ class Agent:
         attempt = one.spec.to_start()
         is_late = one.waits_until is not None and self._clock() >= one.waits_until
         if attempt.log is not None and not is_late and not self._view.exists(attempt.log):
+            return
+        one.unseen = [path for path in one.unseen if self._view.seen(path) != one.spec.inputs[path]]
+        if one.unseen:
+            if is_late:
+                # what it would make of another content would go on record as made of this one
+                why = f"the worker on {self.host} does not see {one.unseen[0]} as the run does"
+                self._end(one, WorkerReport(one.spec.token, None, why, "broken", self.host))
             return
         if self._guarding is not None:
             self._guarding.see_to_it(self._living_marks())

@@ -93,13 +93,15 @@ class Attempt:
     :ivar log: a file that is there, and is added to
     :ivar is_measured: whether its whole tree is measured from its start where the engine can do that: it asks for
         memory, or is expected to last
+    :ivar inputs: files that it reads, absolute, where another machine may run it: it starts where these are seen as
+        here
     :ivar outputs: the paths that it makes, absolute, where another machine may run it; a trailing `/` is a folder
     :ivar own_session: False keeps it in the session and group of the engine's process: it has the terminal
     :ivar direct: how the first of `argvs`, a shell, is left out to the same effect; not every engine does
     """
 
     __slots__ = (
-        *("argvs", "cwd", "direct", "environ", "is_measured", "log", "mark", "outputs"),
+        *("argvs", "cwd", "direct", "environ", "inputs", "is_measured", "log", "mark", "outputs"),
         *("own_session", "stderr", "stdin", "stdout", "success"),
     )
 
@@ -118,8 +120,10 @@ class Attempt:
         success: Sequence[int] = (0,),
         direct: Direct | None = None,
         is_measured: bool = False,
+        inputs: Sequence[str] = (),
         outputs: Sequence[str] = (),
     ) -> None:
+        self.inputs = inputs
         self.outputs = outputs
         self.is_measured = is_measured
         self.direct = direct
@@ -162,8 +166,8 @@ class Attempt:
         return cls(**data)
 
 
-_OF_THIS_PROCESS = ("direct", "own_session")
-"""What of an attempt says nothing to another process."""
+_OF_THIS_PROCESS = ("direct", "inputs", "own_session")
+"""What of an attempt says nothing to another process, or is told in another way."""
 
 
 class AttemptStart:

@@ -12,6 +12,7 @@ import os
 import shutil
 import threading
 from _queue import Empty, SimpleQueue
+from time import time
 from typing import TYPE_CHECKING, Any
 
 from treadle.core import lease
@@ -301,6 +302,7 @@ class RemoteRunner(BaseRunner):
             attempt=attempt.as_data(),
             node="" if resources is None else resources.node,
             resources={} if resources is None else resources.as_data(),
+            inputs=self._recent(attempt.inputs),
             outputs=tuple(attempt.outputs),
             lease=self._seconds,
             grace=self.grace,
@@ -310,6 +312,16 @@ class RemoteRunner(BaseRunner):
             programs=self._programs_of(attempt) if self._compares else {},
             system=self._system,
         )
+
+    def _recent(self, paths: Iterable[str]) -> dict[str, str]:
+        """Return what we see of files that have changed lately: no worker has an old view of others any more."""
+        since = time() - _SETTLED
+        found = {}
+        for path in paths:
+            with contextlib.suppress(OSError):
+                if os.stat(path).st_ctime > since:
+                    found[path] = shared_folder.seen(path)
+        return found
 
     def _programs_of(self, attempt: Attempt) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -487,6 +499,8 @@ class RemoteRunner(BaseRunner):
             os.rmdir(folder.path)
 
 
+_SETTLED = 600.0
+"""Seconds after which all sides see a change of a file, though their clocks differ by minutes."""
 _MOST_FAILURES = 100
 """So often in a row the engine may fail: then nothing more is tried."""
 

@@ -53,6 +53,7 @@ class AttemptSpec:
     :ivar attempt: what is to be started, see `base.Attempt`
     :ivar node: the node of the pool that it has its resources on, "" where it asks for none
     :ivar resources: type -> amount or names of instances, as the pool has given them
+    :ivar inputs: path -> what the run sees there, see `shared_folder.seen`, of files that have changed lately
     :ivar outputs: the paths that it makes, absolute; a trailing `/` is a folder
     :ivar lease: the length of the lease of the run, as long as its file cannot be seen
     :ivar grace: seconds between TERM and KILL
@@ -71,6 +72,7 @@ class AttemptSpec:
     attempt: Mapping[str, Any]
     node: str = ""
     resources: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Sequence[str] = ()
     lease: float = LEASE
     grace: float = GRACE

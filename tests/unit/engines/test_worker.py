@@ -159,6 +159,36 @@ def test_the_report_says_what_the_worker_sees_of_outputs(tmp_path: Path) -> None
     assert seen[f"{tmp_path}/d/"] != SharedFolder().seen(f"{tmp_path}/d/")
 
 
+def test_nothing_starts_on_an_old_view_of_its_inputs(tmp_path: Path) -> None:
+    """J6: what it would make of an old content would go on record as made of the new one."""
+    file, new = tmp_path / "i", tmp_path / "new"
+    file.write_text("old")
+    new.write_text("new!")
+    agent = Agent(clock=Clock(), guards=False)
+    spec = spec_in(tmp_path, "cat i > o", inputs={str(file): shared_folder.seen(str(new))})
+    agent.take(spec.folder.spec(spec.token))
+    agent.work(0)
+    agent.work(0)
+    assert not (tmp_path / "o").exists()
+    os.rename(new, file)
+    work_until(agent, lambda: agent.is_idle)
+    agent.close()
+    assert (tmp_path / "o").read_text() == "new!"
+
+
+def test_inputs_are_waited_for_no_longer_than_patience(tmp_path: Path) -> None:
+    clock = Clock()
+    agent = Agent(clock=clock, guards=False)
+    spec = spec_in(tmp_path, "touch o", inputs={str(tmp_path / "i"): "file 1 2"})
+    agent.take(spec.folder.spec(spec.token))
+    clock.now += 6
+    agent.work(0)
+    agent.close()
+    assert agent.is_idle
+    assert (report_of(spec).cause, (tmp_path / "o").exists()) == ("broken", False)
+    assert f"does not see {tmp_path / 'i'} as the run does" in report_of(spec).error
+
+
 class Clock:
     """A clock that a test sets."""
 
