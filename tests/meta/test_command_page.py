@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from helpers import DEADLINE, environment, run_treadle
-from treadle.cli.parser import COMMANDS, make_parser
+from treadle.cli.parser import _DAILY, _OTHERS, COMMANDS, make_parser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +71,14 @@ def test_no_help_is_wider_than_a_terminal(tmp_path: Path, words: list[str]) -> N
     lines = run_treadle(tmp_path, *words, check=0).lines
     assert lines
     assert max(map(len, lines)) <= 80, max(lines, key=len)
+
+
+def test_a_bare_call_names_further_commands_in_rows(tmp_path: Path) -> None:
+    lines = run_treadle(tmp_path, check=0).lines
+    rows = [line for line in lines if re.match(r"  [a-z]+( [a-z]+)* {2,}[a-z]+, ", line)]
+    assert [line.split("  ")[1] for line in rows] == [*_OTHERS]
+    assert sum(len(line.split(", ")) for line in rows) == len(COMMANDS) - len(_DAILY)
+    assert len(lines) < 20
 
 
 def examples() -> Iterator[tuple[str, list[str]]]:

@@ -9,8 +9,8 @@ import textwrap
 
 WIDEST = 80
 _NARROWEST = 20
-_EXAMPLE = re.compile(r"( *)(treadle \S.*?|\$ .*?)(?: {2,}(\S.*))?")
-"""An example: a command, and what it does after two blanks at least."""
+_EXAMPLE = re.compile(r"( *)(treadle \S.*?|\$ .*?|[a-z]+(?: [a-z]+)*(?=  ))(?: {2,}(\S.*))?")
+"""An example, or a row of a table: a command or words, and what it does after two blanks at least."""
 
 
 class HelpFormatter(argparse.HelpFormatter):
