@@ -76,9 +76,9 @@ class Trial:
         self._write()
         child = self._start()
         victim = self._hit(child)
-        code = child.wait(PATIENCE)
-        if code < 0:
-            code = self._start().wait(PATIENCE)
+        code = _code_of(child)
+        if code is not None and code < 0:
+            code = _code_of(self._start())
         wrong = [] if code == 0 else [f"the run ended with {code}: {(self.folder / 'said').read_text()}"]
         if self.what == "freeze" and victim is not None:
             # what was frozen wakes at last, and changes nothing
@@ -174,6 +174,16 @@ def _cmdline(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def _code_of(child: subprocess.Popen[bytes]) -> int | None:
+    """Wait for a run, and return its exit code; None if it had to be killed, as it went on for ever."""
+    try:
+        return child.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+        return None
 
 
 def _parent(process: psutil.Process) -> int:
