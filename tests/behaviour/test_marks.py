@@ -102,6 +102,43 @@ def test_the_last_mark_of_an_action_counts(folder: Path) -> None:
     assert done(folder) == ["second", "third"]
 
 
+@pytest.mark.parametrize(("mark", "runs"), [("todo", ["second"]), ("done", ["third"])])
+def test_a_mark_of_an_older_run_counts_though_the_action_has_passed_meanwhile(
+    folder: Path, mark: str, runs: list[str]
+) -> None:
+    (folder / "bad").unlink()
+    (older,) = [path.name for path in (folder / ".treadle/runs").iterdir()]
+    run_treadle(folder, "resume", check=0)
+    done(folder)
+    (folder / "o/second").write_text("by hand\n")
+    run_treadle(folder, "mark", "second", mark, "--run", older, check=0)
+    run_treadle(folder, "resume", check=0)
+    assert done(folder) == runs
+
+
+def test_what_follows_an_action_that_was_done_by_hand_is_not_taken_for_done(tmp_path: Path) -> None:
+    plan(
+        tmp_path,
+        """
+default: [make, send, check]
+actions:
+  make: {sh: "echo make >> done; echo 1 > ${out}", out: o}
+  send: {sh: "echo send >> done", needs: make}
+  check: {sh: "echo check >> done; test ! -e bad", needs: send}
+""",
+    )
+    (tmp_path / "bad").touch()
+    run_treadle(tmp_path, "run", "--workflow", "nightly", check=1)
+    (tmp_path / "bad").unlink()
+    done(tmp_path)
+    (tmp_path / "o").write_text("by hand\n")
+    run_treadle(tmp_path, "mark", "make", "done", check=0)
+    run_treadle(tmp_path, "resume", check=0)
+    assert done(tmp_path) == ["send", "check"]
+    run_treadle(tmp_path, "resume", check=0)
+    assert done(tmp_path) == []
+
+
 def test_done_is_refused_in_a_run_without_an_identity(tmp_path: Path) -> None:
     """K5."""
     plan(tmp_path, PLAN)

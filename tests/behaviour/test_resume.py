@@ -104,6 +104,86 @@ actions:
     assert done(tmp_path) == ["make", "send", "check"]
 
 
+STAGED = """
+default: [make, send, check]
+actions:
+  make: {sh: "cat x > ${out}; echo make >> done", in: x, out: o}
+  between: {sh: "echo between >> done", in: [], needs: make}
+  send: {sh: "echo send >> done", needs: make}
+  check: {sh: "echo check >> done; test ! -e bad", needs: send}
+"""
+
+
+@pytest.mark.parametrize(
+    ("edit", "calls", "then"),
+    [
+        # it came to an end before what follows had run
+        (("", ""), [["resume", "--stop-after", "1"]], "last"),
+        # no run of the chain
+        (("", ""), [["run", "make"]], "last-1"),
+        (("", ""), [["run", "--cache", "local", "make"]], "last-1"),
+        (("", ""), [["adopt", "make"]], "last"),
+        # through what has no reason to run
+        (('send >> done", needs: make', 'send >> done", needs: between'), [["run", "make"]], "last-1"),
+        # for order alone
+        (('send >> done", needs: make', 'send >> done", after: make'), [["run", "make"]], "last-1"),
+    ],
+    ids=["in the chain", "beside it", "restored", "adopted", "through others", "after"],
+)
+def test_what_ran_since_before_an_action_makes_it_run_though_it_was_done(
+    tmp_path: Path, edit: tuple[str, str], calls: list[list[str]], then: str
+) -> None:
+    plan(tmp_path, STAGED.replace(*edit) if edit[0] else STAGED)
+    (tmp_path / "x").write_text("2")
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    run_treadle(tmp_path, "run", "--cache", "local", "make", env=env, check=0)
+    (tmp_path / "x").write_text("1")
+    (tmp_path / "bad").touch()
+    run_treadle(tmp_path, "run", check=1)
+    (tmp_path / "bad").unlink()
+    (tmp_path / "x").write_text("2")
+    for words in calls:
+        run_treadle(tmp_path, *words, env=env)
+    (tmp_path / "done").unlink()
+    run_treadle(tmp_path, "resume", then, check=0)
+    assert done(tmp_path) == ["send", "check"]
+    # nothing has run before it since
+    run_treadle(tmp_path, "resume", then, check=0)
+    assert done(tmp_path) == ["send", "check"]
+
+
+def test_what_ran_since_in_an_earlier_walk_counts_too(tmp_path: Path) -> None:
+    plan(
+        tmp_path,
+        """
+default: [make, send, check]
+actions:
+  make: {sh: "cat x > more; cat more > ${out}; echo make >> done", in: x, out: o, expand: o}
+  send: {sh: "echo send >> done", needs: make}
+  check: {sh: "echo check >> done; test ! -e bad", needs: send}
+""",
+    )
+    (tmp_path / "x").write_text("treadle: 1\nactions: {a: {run: [true]}}\n")
+    (tmp_path / "bad").touch()
+    run_treadle(tmp_path, "run", check=1)
+    (tmp_path / "bad").unlink()
+    (tmp_path / "x").write_text("treadle: 1\nactions: {b: {run: [true]}}\n")
+    (tmp_path / "done").unlink()
+    run_treadle(tmp_path, "resume", check=0)
+    assert done(tmp_path) == ["make", "send", "check"]
+
+
+def test_a_run_whose_call_was_cut_off_is_not_taken_for_one_without_parameters(folder: Path) -> None:
+    (run,) = json.loads(run_treadle(folder, "runs", "--json", check=0).out)["runs"]
+    (folder / ".treadle/ledger.db").unlink()
+    events = folder / ".treadle/runs" / run["id"] / "events"
+    lines = events.read_text().splitlines(keepends=True)
+    assert json.loads(lines[1])["event"] == "call"
+    events.write_text(lines[0] + lines[1][:20])
+    assert "called with are not on record" in run_treadle(folder, "resume", check=2).err
+    assert done(folder) == []
+
+
 def test_what_failed_or_ran_elsewhere_after_a_success_is_not_done(folder: Path) -> None:
     (folder / "worse").touch()
     # of this one there is no record, as of one in another clone

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers import run_treadle
 from project import Project
 from repositories import Repository
 
@@ -251,3 +252,25 @@ def test_a_name_in_place_of_a_command_says_how_to_run_it(words: list[str], hint:
     assert done.code == 2
     assert hint in done.err
     assert os.listdir(project.folder).count("out") == 0
+
+
+@pytest.mark.parametrize("rev", ["HEAD", "HEAD~0", "main"])
+def test_a_run_that_goes_on_with_one_compares_with_the_same_commit(tmp_path: Path, rev: str) -> None:
+    plan = "treadle: 1\ndefault: [a, b]\nactions:\n"
+    for name in "ab":
+        plan += f"  {name}: {{sh: 'echo {name} >> done; cat {name}.txt; test ! -e bad', in: {name}.txt}}\n"
+    (tmp_path / "treadle.yaml").write_text(plan)
+    (tmp_path / "a.txt").write_text("1")
+    (tmp_path / "b.txt").write_text("1")
+    (tmp_path / ".gitignore").write_text("done\nbad\n")
+    repository = Repository(tmp_path)
+    repository.commit_all()
+    run_treadle(tmp_path, "run", check=0)
+    (tmp_path / "a.txt").write_text("2")
+    (tmp_path / "bad").touch()
+    run_treadle(tmp_path, "run", "--since", rev, check=1)
+    (tmp_path / "bad").unlink()
+    (tmp_path / "done").unlink()
+    repository.commit_all()
+    run_treadle(tmp_path, "resume", check=0)
+    assert (tmp_path / "done").read_text().split() == ["a"]

@@ -170,7 +170,7 @@ class Settings:
     :param engine: the engine that runs actions, by name, or a map with `name` and what is said of it; None for this
         machine
     :param done_since: uid -> milliseconds since the epoch: what runs each time does not, if it has succeeded since
-        then, nothing of it has changed, and nothing before it runs
+        then, nothing of it has changed, and nothing before it runs or has run since it did
     """
 
     __slots__ = (
@@ -214,8 +214,9 @@ class Settings:
             self.engine = EngineChoice.of(engine)
             jobs = jobs or self.engine.processors()
         self.done_since = done_since or {}
-        self.marked_done: Collection[str] = ()
-        """uids that a user takes for done in a run that resumes another one: they are skipped, and not recorded."""
+        self.marked_done: Mapping[str, int] = {}
+        """uid -> when a user has taken it for done, in milliseconds since the epoch, for a run that resumes another
+        one: it is skipped, and not recorded."""
         self.stop_after = stop_after
         self.deadline = deadline
         self.limits = dict(limits or {})
@@ -354,6 +355,7 @@ class CommandWalk(Walk):
         """What may start yet once failures have ended the run, if there are conditions; None before."""
         self._after_a_run: set[str] = set()
         """Actions that ran in this walk, and all after them: files may have changed since the first look."""
+        self._ends_before: dict[str, float] = {}
         self._has_required = False
         """Whether commands that actions require have been started."""
         self._rooms: dict[str, Room] = {}
@@ -806,9 +808,39 @@ class CommandWalk(Walk):
             since is not None
             and record is not None
             and record.run.ended_at >= since
-            # what runs before it may be what it is there for, whatever it declares
+            # what runs before it may be what it is there for, whatever it declares: now, or since it ran itself
             and uid not in self._after_a_run
+            and self._last_end_before(uid) <= record.run.ended_at
         )
+
+    def _last_end_before(self, uid: str) -> float:
+        """Return when the last one of all that comes before an action has ended, in any run."""
+        known = self._ends_before
+        opened = [uid]
+        while opened:
+            here = opened[-1]
+            before = self.comes_before(here)
+            unknown = [one for one in before if one not in known]
+            if unknown:
+                opened += unknown
+                continue
+            known[opened.pop()] = max((max(known[one], self._last_end(one)) for one in before), default=0)
+        return known[uid]
+
+    def _last_end(self, uid: str) -> float:
+        """Return when an action has ended last, in milliseconds since the epoch; 0 if it never ran."""
+        marked = self.settings.marked_done.get(uid, 0)
+        entry = self.store.entries.get(self.owner(uid, self.command_of(uid)).key)
+        if entry is None:
+            return marked
+        last = entry.last_run
+        # of what was cut off nothing tells when that was
+        return float("inf") if last is None else max(last.ended_at, marked)
+
+    def comes_before(self, uid: str) -> Collection[str]:
+        """Return the actions that come directly before one, also those that an earlier walk has run."""
+        graph = self.last if self.last is not None and uid in self.last.vertex_data else self.actions
+        return [*map(str, graph.get_predecessors(uid)), *map(str, graph.get_after(uid))]
 
     def expected_duration(self, uid: Any) -> float | None:
         """Return how long the last success of an action took, else the median of its family; None without both."""

@@ -40,11 +40,13 @@ class _Entry:
 class Differences:
     """What differs between a commit and a work tree, as absolute paths without links.
 
+    :param commit: its identifier
     :param paths: all of it; a path of a folder ends with `/`: something in it differs
     :param moved: those of files that are there in one of both only; both names of a renamed file are among them
     """
 
-    def __init__(self, paths: set[str], moved: set[str]) -> None:
+    def __init__(self, commit: str, paths: set[str], moved: set[str]) -> None:
+        self.commit = commit
         self.paths = paths
         self.moved = moved
 
@@ -65,7 +67,7 @@ def changed_since(rev: str, folder: str) -> Differences:
     paths, moved = (
         {os.path.join(checkout.top, path) for path in found} for found in (changes.names(), changes.moved)
     )
-    return Differences(paths, moved)
+    return Differences(commit, paths, moved)
 
 
 def _commit_of(rev: str, checkout: Checkout) -> str:

@@ -9,7 +9,7 @@ import json
 import os
 from contextlib import suppress
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from treadle.state import own_files
 
@@ -36,12 +36,27 @@ def keep_mark(folder: str, names: Iterable[str], mark: str, user: str) -> None:
         os.close(fd)
 
 
-def marks_in(folder: str) -> dict[str, str]:
-    """Return action -> DONE or TODO, as was said last; what is not a mark is left out."""
-    found: dict[str, str] = {}
+class Mark(NamedTuple):
+    """What an action was taken for.
+
+    :ivar kind: DONE or TODO
+    :ivar at: when, in milliseconds since the epoch
+    """
+
+    kind: str
+    at: int
+
+
+def marks_in(folder: str) -> dict[str, Mark]:
+    """Return action -> what was said of it last; what is not a mark is left out."""
+    found: dict[str, Mark] = {}
     for line in (own_files.read(os.path.join(folder, FILE)) or b"").splitlines():
         with suppress(ValueError, RecursionError):
             said = json.loads(line)
-            if isinstance(said, dict) and said.get("as") in (DONE, TODO) and isinstance(said.get("names"), list):
-                found.update({name: said["as"] for name in said["names"] if isinstance(name, str)})
+            if not isinstance(said, dict) or said.get("as") not in (DONE, TODO):
+                continue
+            at = said.get("at")
+            mark = Mark(said["as"], at if type(at) is int else 0)
+            if isinstance(said.get("names"), list):
+                found.update({name: mark for name in said["names"] if isinstance(name, str)})
     return found

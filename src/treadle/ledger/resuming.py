@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .database import Database
+    from .marks import Mark
     from .queries import RunRow
 
     End = tuple[str, int | None]
@@ -35,7 +36,7 @@ class Resumed:
     :ivar ends: action -> kinds of outcomes and exit codes of its attempts that have failed since it last passed, of
         those that lacked memory or time in the end
     :ivar living: the runs of the chain that are under way
-    :ivar marks: action -> DONE or TODO, of those that were marked so since they last passed
+    :ivar marks: action -> its last mark, of those that were marked since they last passed
     """
 
     __slots__ = ("done_since", "ends", "living", "marks", "run")
@@ -46,7 +47,7 @@ class Resumed:
         done_since: Mapping[str, int],
         ends: Mapping[str, Sequence[End]],
         living: Sequence[RunRow],
-        marks: Mapping[str, str],
+        marks: Mapping[str, Mark],
     ) -> None:
         self.marks = marks
         self.run = run
@@ -69,7 +70,7 @@ class Resumed:
 
 
 def resumed(
-    database: Database, run: str, own: str = "", marks_of: Callable[[str], Mapping[str, str]] = lambda _: {}
+    database: Database, run: str, own: str = "", marks_of: Callable[[str], Mapping[str, Mark]] = lambda _: {}
 ) -> Resumed:
     """Return what a run has done, and all of its chain: those that it has resumed, and that have resumed it.
 
@@ -82,7 +83,7 @@ def resumed(
     done: dict[str, int] = {}
     ends: dict[str, list[End]] = {}
     living: list[RunRow] = []
-    marks: dict[str, str] = {}
+    marks: dict[str, Mark] = {}
     for one in chain:
         row = run_of(database, one)
         if row.state == RUNNING:
@@ -96,9 +97,12 @@ def resumed(
             "SELECT name FROM actions WHERE run = ? AND (category = ? OR failure = ?)", (one, PASS, LOST_WITH_RUN)
         ):
             done[str(name)] = max(since, done.get(str(name), since))
-            # it was done after it was marked
-            marks.pop(str(name), None)
-        marks.update(marks_of(one))
+            if str(name) in marks and marks[str(name)].at < since:
+                # it was done after it was marked; an older run may be named for a mark later
+                del marks[str(name)]
+        for name, mark in marks_of(one).items():
+            if name not in marks or marks[name].at <= mark.at:
+                marks[name] = mark
         _take_ends(database, one, ends)
     for name in marks:
         # it is forced, or skipped whatever its record says
@@ -202,6 +206,21 @@ def call_of(run: RunRow, params: Mapping[str, str], rest: list[str] | None, plac
     # the one that takes the words after `--` is not said twice
     known = {name: value for name, value in run.params.items() if words is None or list(value) != words}
     return Said(parameters_of(run.id, known, params), rest, selection)
+
+
+def refuse_unsaid(run: RunRow, events: str) -> None:
+    """Refuse a run of which the line with its parameters was cut off: with those of the plan it is another one.
+
+    :param events: the path of its events
+    :raises UsageError: it is
+    """
+    with open(events, "rb") as lines:
+        if any(line.startswith(b'{"event":"call"') and line.endswith(b"\n") for line in lines):
+            return
+    raise UsageError(
+        f"the parameters that the run {run.id} was called with are not on record: its events were cut off",
+        hint="call it again",
+    )
 
 
 def parameters_of(run: str, known: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:

@@ -468,16 +468,24 @@ class Call:
 
         return {uid: why for uid, why in self.rejected.items() if not is_walked(uid)}
 
-    def _since_commit(self, plan: Project, uids: list[str]) -> list[str]:
-        if not self.options.since:
-            return uids
+    def differences(self, root: str) -> Differences:
+        """Return what differs from the commit of --since.
+
+        :param root: that of the plan
+        :raises UsageError: there is no repository, no git, or no such commit
+        """
         if self._since is None:
             from treadle.content.git_changes import changed_since
 
-            self._since = changed_since(self.options.since, plan.root)
+            self._since = changed_since(self.options.since, root)
+        return self._since
+
+    def _since_commit(self, plan: Project, uids: list[str]) -> list[str]:
+        if not self.options.since:
+            return uids
         from .since import affected
 
-        found = affected(plan, uids, self._since)
+        found = affected(plan, uids, self.differences(plan.root))
         why = f"nothing that it depends on differs from {self.options.since}"
         self.rejected.update({uid: why for uid in uids if uid not in found})
         return [uid for uid in uids if uid in found]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from treadle.content.trust import STATE_FOLDER
 from treadle.errors import PlanError
 from treadle.ledger.filling import fill
+from treadle.ledger.run_files import events_of
 
 from .recording import folder_of_plan, place
 
@@ -44,7 +45,7 @@ def resume(call: Call, ledger: Database, run: str) -> int:
 
     :raises UsageError: that run is under way, is of another plan, or was called with what is not on record
     """
-    from treadle.ledger.resuming import call_of, resumed
+    from treadle.ledger.resuming import call_of, refuse_unsaid, resumed
 
     from .resuming import LONGEST_WAIT, Resuming, is_of_another_host, marks_of
 
@@ -67,6 +68,7 @@ def resume(call: Call, ledger: Database, run: str) -> int:
     found.refuse_living()
     names = [*found.run.names, *found.run.selection.get("force", ())]
     said = call_of(found.run, options.params, options.rest, place(call, root, names))
+    refuse_unsaid(found.run, events_of(state, run))
     options.names = list(found.run.names)
     options.params = said.params
     if options.rest is None and said.rest is not None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from treadle.events.background import Background
 
     from .call import Call, RunReport
-    from .options import Options
 
 
 def run_recorded(call: Call, run: Callable[[Call], RunReport]) -> RunReport:
@@ -95,13 +94,21 @@ def place(call: Call, root: str, names: Sequence[str]) -> tuple[str, str]:
     return plan, folder if counts else os.curdir
 
 
-def _selection(options: Options) -> dict[str, str | list[str]]:
+def _selection(call: Call, root: str) -> dict[str, str | list[str]]:
     """Return what a call says beside names and parameters of what it runs, each option by its attribute."""
     said: dict[str, str | list[str]] = {}
+    options = call.options
     for name in SELECTING:
         value = getattr(options, name)
         if value and value != "all":
             said[name] = value if isinstance(value, str) else list(value) if name == "force" else str(int(value))
+    if options.since:
+        # the run that goes on with this one compares with the same commit, whatever the name leads to by then;
+        # where there is none, that is said of the selection
+        from contextlib import suppress
+
+        with suppress(UsageError):
+            said["since"] = call.differences(root).commit
     return said
 
 
@@ -116,7 +123,7 @@ def _about(call: Call, root: str) -> dict[str, Any]:
     if options.workflow:
         about["workflow"], about["identity"] = options.workflow, call.identity
     about["plan"], folder = place(call, root, [*options.names, *options.force])
-    selection = _selection(options)
+    selection = _selection(call, root)
     if folder != ".":
         selection["folder"] = folder
     if selection:

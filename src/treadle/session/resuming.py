@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Mapping, Sequence
 
+    from treadle.ledger.marks import Mark
     from treadle.ledger.queries import RunRow
     from treadle.ledger.resuming import End, Resumed
 else:
@@ -67,9 +68,9 @@ class Resuming:
 
     def _take(self, found: Resumed) -> None:
         self.done_since = found.done_since
-        self.marked_done = frozenset(name for name, mark in found.marks.items() if mark == DONE)
-        """The actions that were marked as done."""
-        self.marked_todo = frozenset(name for name, mark in found.marks.items() if mark == TODO)
+        self.marked_done = {name: mark.at for name, mark in found.marks.items() if mark.kind == DONE}
+        """The actions that were marked as done -> when, in milliseconds since the epoch."""
+        self.marked_todo = frozenset(name for name, mark in found.marks.items() if mark.kind == TODO)
         """Those that were marked as to do."""
         self.ends = {} if self._keeps_resources else found.ends
 
@@ -92,7 +93,7 @@ class Resuming:
             return resumed(ledger, self.run, own, marks_of(self._state))
 
 
-def marks_of(state: str) -> Callable[[str], Mapping[str, str]]:
+def marks_of(state: str) -> Callable[[str], Mapping[str, Mark]]:
     """Return a function that returns what actions of a run were marked as.
 
     :param state: the state folder

@@ -108,6 +108,21 @@ class PlanWalk(CommandWalk):
         self.settings.force = forced.union(resuming.marked_todo)
         self.settings.marked_done = resuming.marked_done
 
+    def comes_before(self, uid: str) -> Collection[str]:
+        """Return the actions that come directly before one, also those that an earlier walk has run."""
+        action = None if self.plan is None else self.plan.actions.get(uid)
+        planned = () if action is None else (*action.predecessors, *action.after)
+        if uid not in self.actions.vertex_data:
+            return planned
+        # the graph has those too that it was found to read of
+        return {*planned, *super().comes_before(uid)}
+
+    def command_of(self, uid: str) -> Command:
+        """Return the Command of an action, also of one that an earlier walk has run."""
+        if uid in self.actions.vertex_data or self.plan is None or uid not in self.plan.actions:
+            return super().command_of(uid)
+        return self.plan.actions[uid].command
+
     def known_commands(self) -> Iterable[Command]:
         """Return the Commands of the whole plan."""
         others = [] if self.plan is None else [action.command for action in self.plan.actions.values()]
