@@ -184,14 +184,15 @@ def test_a_run_whose_call_was_cut_off_is_not_taken_for_one_without_parameters(fo
     assert done(folder) == []
 
 
-def test_what_failed_or_ran_elsewhere_after_a_success_is_not_done(folder: Path) -> None:
+@pytest.mark.parametrize(("env", "named"), [({"TREADLE_LEDGER": "off"}, "last"), ({}, "last-1")])
+def test_what_failed_after_a_success_is_not_done_whether_that_is_on_record_or_not(
+    folder: Path, env: dict[str, str], named: str
+) -> None:
     (folder / "worse").touch()
-    # of this one there is no record, as of one in another clone
-    run_treadle(folder, "run", "-p", "mode=quick", "first", env={"TREADLE_LEDGER": "off"}, check=1)
+    run_treadle(folder, "run", "-p", "mode=quick", "first", env=env, check=1)
     (folder / "worse").unlink()
     (folder / "done").unlink()
-    # that one is recorded too, and was of another action
-    run_treadle(folder, "resume", "last-1", check=0)
+    run_treadle(folder, "resume", named, check=0)
     assert done(folder) == ["first quick", "second", "third"]
 
 
