@@ -10,13 +10,16 @@ import pytest
 from ledger_events import ID, ODD, content, lines, stream
 from treadle.events.schema import FIELDS
 from treadle.ledger import filling
+from treadle.ledger.address import root_name
 from treadle.ledger.database import MEMORY, Database, LedgerError
 from treadle.ledger.filling import fill
+from treadle.ledger.ledger import open_ledger
 from treadle.ledger.queries import RunFilter, attempts, figures, runs
 from treadle.ledger.run_files import make_run_folder, run_files
 from treadle.ledger.steps import STEPS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from postgres import PostgresServer
@@ -148,6 +151,52 @@ def test_whatever_a_field_holds_all_databases_take_the_same(place: str, tmp_path
         attempts(database)
         figures(database)
         assert len(runs(database, RunFilter())) == len(values)
+
+
+@pytest.mark.parametrize("ask", [attempts, figures])
+@pytest.mark.parametrize("column", ["duration", "memory", "cpu"])
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), 1e308, -1e308, 2e15])
+def test_a_number_out_of_all_bounds_is_refused_in_words(
+    place: str, tmp_path: Path, file: Path, ask: Callable[[Database], object], column: str, value: float
+) -> None:
+    file.write_bytes(lines(stream()))
+    with Database(place, root=ROOT) as database:
+        fill(database, str(tmp_path))
+        with database.transaction():
+            database.write(f"UPDATE attempts SET {column} = ? WHERE name = 'a@1' AND number = 2", [(value,)])
+        with pytest.raises(LedgerError, match="holds what no Treadle has written"):
+            ask(database)
+
+
+def test_not_a_number_is_refused_in_words(postgres_server: PostgresServer, tmp_path: Path, file: Path) -> None:
+    file.write_bytes(lines(stream()))
+    with Database(postgres_server.empty_database(), root=ROOT) as database:
+        fill(database, str(tmp_path))
+        for column in ("duration", "memory", "cpu"):
+            with database.transaction():
+                database.write("UPDATE attempts SET duration = ?, memory = ?, cpu = ?", [(1.0, 1.0, 1.0)])
+                database.write(f"UPDATE attempts SET {column} = ?", [("NaN",)])
+            for ask in (attempts, figures):
+                with pytest.raises(LedgerError, match="holds what no Treadle has written"):
+                    ask(database)
+
+
+def test_rows_that_no_treadle_has_written_are_named_and_made_again(place: str, tmp_path: Path, file: Path) -> None:
+    file.write_bytes(lines(stream()))
+    shared = place if "://" in place else ""
+    path = shared or str(tmp_path / "ledger.db")
+    with Database(path, root=root_name(str(tmp_path.parent))) as database:
+        fill(database, str(tmp_path))
+        with database.transaction():
+            database.write("UPDATE runs SET names = ? WHERE id = ?", [("[", ID)])
+        with pytest.raises(LedgerError) as info:
+            runs(database, RunFilter())
+    assert info.value.facts == (f"it is in the rows of the run {ID}",)
+    # of a ledger of several folders nothing else is lost by what the hint says
+    assert ("runs --rebuild" in info.value.hint) is bool(shared)
+    assert "drop" not in info.value.hint
+    with open_ledger(str(tmp_path), pytest.fail, url=shared, rebuild=True) as database:
+        assert [one.names for one in runs(database, RunFilter())] == [["a"]]
 
 
 @pytest.mark.parametrize("word", ["x\udcff", "\udcff*", "\0", "%", "\\", "?", "a%s", "'"])

@@ -87,7 +87,7 @@ class Database:
                 hint=f"use that one, or {self._connection.mend_newer}",
             )
         if version < 0:
-            raise self.foreign()
+            raise LedgerError(f"the ledger {self.path} has no schema of Treadle", hint=self._connection.mend)
         for number in range(version, len(STEPS)):
             with self._within(self._connection.begin_step):
                 # another process may have taken it meanwhile
@@ -151,9 +151,16 @@ class Database:
         with self._told():
             return self._connection.user()
 
-    def foreign(self) -> LedgerError:
-        """Return the error for rows that hold what Treadle does not write."""
-        return LedgerError(f"the ledger {self.path} holds what no Treadle has written", hint=self._connection.mend)
+    def foreign(self, run: object = None) -> LedgerError:
+        """Return the error for rows that hold what Treadle does not write.
+
+        :param run: that these rows are of, if that is known
+        """
+        return LedgerError(
+            f"the ledger {self.path} holds what no Treadle has written",
+            facts=[f"it is in the rows of the run {run}"] if isinstance(run, str) else [],
+            hint=self._connection.mend_rows,
+        )
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -48,7 +48,7 @@ def fill(database: Database, state: str, until: float | None = None) -> bool:
     known: dict[str, tuple[int, str]] = {}
     for run, at, of in database.rows("SELECT id, read_to, state FROM runs WHERE root = ?", (database.root,)):
         if not isinstance(at, int) or at < 0:
-            raise database.foreign()
+            raise database.foreign(str(run))
         known[str(run)] = (at, str(of))
     files = list(run_files(state))
     gone = known.keys() - {file.id for file in files}

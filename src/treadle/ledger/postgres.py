@@ -45,6 +45,8 @@ class PostgresConnection:
     dialect = "postgresql"
     is_shared = True
     mend = f"drop its schema `{SCHEMA}`: `treadle runs` makes the rows again, in each folder from its events"
+    mend_rows = "`treadle runs --rebuild` in the folder of a run makes its rows again from its events"
+    """The rows of other folders stay: their events may be gone."""
     mend_newer = "name another database"
     for_update = " FOR UPDATE"
 

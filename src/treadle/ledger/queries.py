@@ -141,9 +141,9 @@ def _made(database: Database, row: type[_Row], values: Row) -> _Row:
         try:
             found = json.loads(value) if is_text else value
         except (TypeError, ValueError, RecursionError):
-            raise database.foreign() from None
+            raise database.foreign(values[0]) from None
         if not fits(found):
-            raise database.foreign()
+            raise database.foreign(values[0])
         made.append(found)
     return row(*made)
 
@@ -372,7 +372,7 @@ class Spread:
             return None
         ordered = sorted(numbers)
         middle, high = (percentile(ordered, share) for share in (0.5, 0.95))
-        return cls(sum(ordered) / len(ordered), middle, high, ordered[-1])
+        return cls(mean(ordered), middle, high, ordered[-1])
 
 
 @dataclass(slots=True)
@@ -413,44 +413,65 @@ def figures(
         ours, of_ours = database.ours("run")
         known = f"SELECT DISTINCT name, family FROM actions WHERE family <> '' AND {ours}"
         families = dict(database.rows(known, of_ours))
-    groups: dict[str, list[Row]] = {}
+    by_name: dict[object, list[Row]] = {}
     for row in database.rows(
         "SELECT t.name, t.duration, t.category, t.outcome, t.memory, t.cpu FROM attempts t"
         f" WHERE t.duration IS NOT NULL AND {where}",
         values,
     ):
-        name, seconds, _, _, memory, cpu = row
-        for number in (seconds, memory, cpu):
-            if number.__class__ is not float and number is not None and not is_number(number):
-                raise database.foreign()
-        groups.setdefault(str(families.get(name, name)), []).append(row[1:])
-    return [_figures(name, rows) for name, rows in sorted(groups.items())]
+        try:
+            by_name[row[0]].append(row)
+        except KeyError:
+            by_name[row[0]] = [row]
+    groups: dict[str, list[Row]] = {}
+    for name, rows in by_name.items():
+        groups.setdefault(str(families.get(name, name)), []).extend(rows)
+    return [_figures(database, name, rows) for name, rows in sorted(groups.items())]
+
+
+def _are_right(column: Sequence[Any]) -> bool:
+    """Return whether all values of a column are numbers within bounds, asked of the whole: they are very many."""
+    if not column:
+        return True
+    # a number that is none hides from the least and the largest, and not from the mean
+    ends = (min, max, mean)
+    return {*map(type, column)} <= {int, float} and all(is_number(end(column)) for end in ends)
+
+
+def mean(numbers: Sequence[float]) -> float:
+    """Return the mean of one or more numbers."""
+    return sum(numbers) / len(numbers)
 
 
 _LASTING = 1.0
 """Seconds from which on the CPUs that an attempt keeps busy are told."""
 
 
-def _figures(name: str, rows: Sequence[Row]) -> Figures:
-    outcomes: dict[str, int] = {}
-    for _, _, kind, _, _ in rows:
-        outcomes[kind] = outcomes.get(kind, 0) + 1
-    passed = [one for one in rows if one[1] == "PASS"]
+def _figures(database: Database, name: str, rows: Sequence[Row]) -> Figures:
+    seconds, categories, kinds = ([row[at] for row in rows] for at in (1, 2, 3))
+    memory, cpu = ([row[at] for row in rows if row[at] is not None] for at in (4, 5))
+    if {*map(type, kinds)} != {str} or not all(map(_are_right, (seconds, memory, cpu))):
+        raise database.foreign()
+    outcomes = {kind: kinds.count(kind) for kind in sorted({*kinds})}
+    passed = [row[1] for row in rows if row[2] == "PASS"]
     # how long a failure took says little; where nothing has passed there is nothing else
-    ran = [one for one in passed if one[2] != "restored"]
-    times = [one[0] for one in ran or passed or rows]
+    ran = passed
+    if "restored" in outcomes:
+        ran = [row[1] for row in rows if row[2] == "PASS" and row[3] != "restored"]
+    # sorted, so that in each database it is the same to the last bit
+    times = sorted(ran or passed or seconds)
     time = Spread.of(times)
     assert time is not None
     return Figures(
         name,
         len(rows),
         len(passed),
-        sum(one[1] == "FAIL" for one in rows),
+        categories.count("FAIL"),
         outcomes,
         time,
         mean_error(times),
-        Spread.of([one[3] for one in rows if one[3] is not None]),
-        Spread.of([one[4] / one[0] for one in rows if one[4] is not None and one[0] >= _LASTING]),
+        Spread.of(memory),
+        Spread.of([row[5] / row[1] for row in rows if row[5] is not None and row[1] >= _LASTING]),
     )
 
 
@@ -463,8 +484,8 @@ def mean_error(numbers: Sequence[float]) -> float | None:
     freedom = len(numbers) - 1
     if freedom < 1:
         return None
-    mean = sum(numbers) / len(numbers)
-    variance = sum((one - mean) ** 2 for one in numbers) / freedom
+    middle = mean(numbers)
+    variance = sum([(one - middle) ** 2 for one in numbers]) / freedom
     # beyond the table it is about this
     factor = _T95[freedom - 1] if freedom <= len(_T95) else 1.96 + 2.6 / freedom
     return float(factor * sqrt(variance / len(numbers)))

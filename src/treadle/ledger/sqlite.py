@@ -30,7 +30,7 @@ class SqliteConnection:
     dialect = "sqlite"
     is_shared = False
     error: type[Exception] = sqlite3.DatabaseError
-    mend = _REMOVE
+    mend = mend_rows = _REMOVE
     mend_newer = "remove the file: `treadle runs` makes it again"
     for_update = ""
     """A writer has the whole file."""
