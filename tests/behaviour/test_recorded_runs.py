@@ -409,3 +409,74 @@ def test_what_a_checkout_brings_as_a_run_moves_no_terminal(tmp_path: Path) -> No
     for words in (["runs"], ["show"], ["attempts"], ["stats"], ["resume", "-q"], ["diff"]):
         result = run_treadle(tmp_path, *words, check=0)
         assert "\x1b" not in result.out + result.err
+
+
+OLD = "20200101-000000-000abc"
+"""The identifier of a run that is older than any that is kept."""
+
+
+def put_in_place(folder: Path, kind: str) -> None:
+    """Put what is no run of ours where an old one would be."""
+    place = folder / ".treadle/runs" / OLD
+    if kind in ("a link to a folder", "a link to a folder with a folder of this name"):
+        inside = folder / "mine/events"
+        inside.parent.mkdir()
+        if kind.endswith("name"):
+            inside.mkdir()
+            (inside / "code.py").write_text("mine")
+        else:
+            inside.write_text('{"event": "run"}\n')
+        (folder / "mine/more.py").write_text("mine")
+        place.symlink_to("../../mine")
+        return
+    place.mkdir()
+    (place / "mine").write_text("mine")
+    events = place / "events"
+    if kind == "a pipe":
+        os.mkfifo(events)
+    elif kind == "a link to events":
+        (folder / "mine").write_text("mine")
+        events.symlink_to("../../../mine")
+    elif kind == "a folder for events":
+        events.mkdir()
+        (events / "code.py").write_text("mine")
+    elif kind == "all may write to the folder":
+        events.write_text('{"event": "run"}\n')
+        place.chmod(0o777)
+    elif kind == "all may write to the events":
+        events.write_text('{"event": "run"}\n')
+        events.chmod(0o666)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "a link to a folder",
+        "a link to a folder with a folder of this name",
+        "a pipe",
+        "a link to events",
+        "a folder for events",
+        "all may write to the folder",
+        "all may write to the events",
+    ],
+)
+@pytest.mark.parametrize("by", [["run"], ["gc", "--keep", "0"]], ids=["run", "gc"])
+def test_what_has_the_name_of_an_old_run_and_is_none_is_not_removed(folder: Path, kind: str, by: list[str]) -> None:
+    run_treadle(folder, "run", "--record", check=0)
+    put_in_place(folder, kind)
+    before = sorted(path for path in folder.rglob("*") if OLD in str(path) or "mine" in str(path))
+    (folder / "x").write_text("2")
+    run_treadle(folder, *by, check=0)
+    assert sorted(path for path in folder.rglob("*") if OLD in str(path) or "mine" in str(path)) == before
+
+
+def test_a_run_with_an_identity_stays_however_long_its_first_event_is(folder: Path) -> None:
+    names = [f"n{number:05}" for number in range(10_000)]
+    run = folder / ".treadle/runs" / OLD
+    run_treadle(folder, "run", "--record", check=0)
+    run.mkdir()
+    first = {"event": "run", "id": OLD, "names": names, "argv": ["run", *names], "workflow": "nightly"}
+    (run / "events").write_text(json.dumps(first) + "\n")
+    (folder / "x").write_text("2")
+    run_treadle(folder, "run", check=0)
+    assert (run / "events").exists()

@@ -24,8 +24,6 @@ RUNS = "runs"
 EVENTS = "events"
 KEPT_RUNS, KEPT_DAYS = 50, 30
 """So many runs without an identity are kept, and none that is older."""
-_BEGIN = 1 << 16
-"""Bytes in which the first event of a run ends."""
 
 
 class RunFile:
@@ -88,16 +86,24 @@ def run_files(state: str) -> Iterator[RunFile]:
 
     What a link leads to, and what another user may have written, is no run.
     """
-    folder = os.path.join(state, RUNS)
-    for name in filter(is_id, _names(folder)):
-        path = os.path.join(folder, name, EVENTS)
-        try:
-            above, status = os.lstat(os.path.dirname(path)), os.lstat(path)
-        except OSError:
-            continue
-        is_ours = trust.counts(os.path.dirname(path), above) and trust.counts(path, status)
-        if stat.S_ISDIR(above.st_mode) and stat.S_ISREG(status.st_mode) and is_ours:
-            yield RunFile(name, path, status.st_size)
+    for name in filter(is_id, _names(os.path.join(state, RUNS))):
+        file = _file_of(state, name)
+        if file is not None:
+            yield file
+
+
+def _file_of(state: str, run: str) -> RunFile | None:
+    """Return the events of a run; None where something else has the name of one."""
+    path = events_of(state, run)
+    folder = os.path.dirname(path)
+    try:
+        above, status = os.lstat(folder), os.lstat(path)
+    except OSError:
+        return None
+    is_ours = trust.counts(folder, above) and trust.counts(path, status)
+    if stat.S_ISDIR(above.st_mode) and stat.S_ISREG(status.st_mode) and is_ours:
+        return RunFile(run, path, status.st_size)
+    return None
 
 
 def _names(folder: str) -> list[str]:
@@ -116,13 +122,16 @@ def is_alive(path: str) -> bool:
 
 
 def remove_run(state: str, run: str) -> bool:
-    """Remove the folder of a run that has ended; return whether it is gone."""
-    path = events_of(state, run)
+    """Remove the folder of a run that has ended; return whether it is gone.
+
+    What is no run stays, whatever its name: a link that a checkout has brought leads to files of the project.
+    """
+    file = _file_of(state, run)
     # a run that begins has another name, so none takes it up meanwhile
-    if not os.path.lexists(path) or is_alive(path):
+    if file is None or is_alive(file.path):
         return False
     try:
-        _remove_folder(os.path.dirname(path))
+        _remove_folder(os.path.dirname(file.path))
     except OSError:
         return False
     return True
@@ -152,19 +161,23 @@ def remove_old_runs(state: str, now: float, keep: int = KEPT_RUNS, days: float =
     too_old = new_id(now - days * 86400)
     if len(runs) <= keep and not (runs and runs[0] < too_old):
         return []
-    others = [name for name in runs if not _has_identity(events_of(state, name))]
+    others = [name for name in runs if (file := _file_of(state, name)) is not None and not _has_identity(file.path)]
     old = [name for name in others[: max(len(others) - keep, 0)] if name >= too_old]
     old += [name for name in others if name < too_old]
     return [name for name in sorted(old) if remove_run(state, name)]
 
 
 def _has_identity(path: str) -> bool:
-    """Return whether the run of a file of events has an identity: its first event names one."""
+    """Return whether the run of a file of events has an identity: its first event names one.
+
+    That event has the names and the words of the call, and may be long.
+    """
     try:
         with open(path, "rb") as file:
-            first = file.read(_BEGIN).partition(b"\n")[0]
+            first = file.readline()
     except OSError:
-        return False
+        # in doubt it is kept
+        return True
     if b'"workflow"' not in first:
         return False
     import json
