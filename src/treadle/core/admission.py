@@ -158,6 +158,18 @@ class Admission:
         self.free[queue] = tokens - self.held_of(queue)
         self.queues[queue] = max(self.queues[queue], tokens)
 
+    @property
+    def waits_for_limits(self) -> bool:
+        """Whether something waits, and all of it for limits that were lowered."""
+        firsts: dict[str, int] = {}
+        for _, queue, tokens, _ in self.items():
+            firsts.setdefault(queue, tokens)
+        return bool(firsts) and all(tokens > self._size_of(queue) for queue, tokens in firsts.items())
+
+    def _size_of(self, queue: str) -> int:
+        """Return how many tokens a queue has now, free or held."""
+        return self.free[queue] + self.held_of(queue)
+
     def held_of(self, queue: str) -> int:
         """Return how many tokens of a queue are held."""
         return sum(held for name, held in self._held.values() if name == queue)

@@ -4,7 +4,8 @@ The rules, beyond those of the tokens:
 
 - All of a demand is given at once or nothing of it, and nothing is held while it waits.
 - The order is priority, then rank, then what came first. Equal demands of one queue form a line, and only the first
-  of a line is looked at. At most LOOKED_PAST of them that do not fit are looked past in one pass.
+  of a line is looked at. At most LOOKED_PAST of them that do not fit are looked past in one pass; what waits for a
+  limit to be raised that was lowered does not count for these.
 - The first in order that fits the pool and lacks tokens closes its queue for this pass. What does not fit the pool
   closes nothing: what comes after it may start.
 - A start that takes of a type which one before it asks for is counted against that one. After MOST_PASSED of these
@@ -169,8 +170,8 @@ class PoolAdmission(Admission):
     """
 
     __slots__ = (
-        *("_after_exclusive", "_alone", "_busy", "_declared", "_heads", "_line_of", "_number", "_reservation"),
-        "_rooms",
+        *("_after_exclusive", "_alone", "_busy", "_declared", "_heads", "_is_lowered", "_line_of", "_number"),
+        *("_reservation", "_rooms"),
         *("_shared", "_taken", "pool", "rank_of"),
     )
 
@@ -189,6 +190,8 @@ class PoolAdmission(Admission):
         self._heads: dict[str, list[_Head]] = {name: [] for name in queues}
         """queue -> a heap of the first of each line; an element whose number is not that of its line is stale."""
         self._number = 0
+        self._is_lowered = False
+        """Whether there may be less of something than what waits was told."""
         self._taken: dict[int, _Held] = {}
         self._reservation: _Reservation | None = None
         self._alone: int | None = None
@@ -298,14 +301,14 @@ class PoolAdmission(Admission):
                 if free is not None and amount and free.get(kind, 0) < amount:
                     aside.append(head)
                     passed.append(line)
-                    looked_past += not line.within
+                    looked_past += self._counts_as_looked_past(line)
                     continue
                 entry = line.entries[0]
                 room = self._room_for(line, entry)
                 if room is None:
                     aside.append(head)
                     passed.append(line)
-                    looked_past += not line.within
+                    looked_past += self._counts_as_looked_past(line)
                 elif line.tokens > self.free[line.queue]:
                     aside.append(head)
                     closed = self._heads[line.queue]
@@ -379,6 +382,7 @@ class PoolAdmission(Admission):
 
     def resize(self, kind: str, size: int) -> None:
         """Set how much there is of an amount on each node that has it, or of a limit; what runs goes on."""
+        self._is_lowered = True
         for room in (self._shared, *self._rooms):
             if kind in room.size:
                 room.resize(kind, size)
@@ -393,6 +397,7 @@ class PoolAdmission(Admission):
 
         Of processors more may be used: how many there are is said by the limit of the default queue, too.
         """
+        self._is_lowered = True
         for room, node in zip(self._rooms, self.pool.nodes, strict=True):
             if kind in room.size:
                 room.resize(kind, amount if kind == CPUS else min(amount, size_of(node.resources[kind])))
@@ -400,7 +405,14 @@ class PoolAdmission(Admission):
 
     def set_limit(self, group: str, limit: int) -> None:
         """Change how many of a group may run at the same time; what runs goes on."""
+        self._is_lowered = True
         self._shared.resize(_family(group), limit)
+        self._reservation = None
+
+    def set_tokens(self, queue: str, tokens: int) -> None:
+        """Change how many tokens a queue has; what runs keeps what it holds."""
+        super().set_tokens(queue, tokens)
+        # what has it may lack tokens from now on, and is not to keep others from starting
         self._reservation = None
 
     def set_most(self, most: int | None) -> None:
@@ -419,6 +431,17 @@ class PoolAdmission(Admission):
         self._shared.available[OF_RUN] = most - sum(not held.line.encloses for held in self._taken.values())
         # what it counts was counted without this type
         self._reservation = None
+
+    @property
+    def waits_for_limits(self) -> bool:
+        """Whether something waits, and all of it for limits that were lowered."""
+        lines = [line for line in self._line_of.values() if line.entries]
+        closed = {line.queue for line in lines if line.tokens > self._size_of(line.queue)}
+        return bool(lines) and all(line.queue in closed or not self._could_meet(line) for line in lines)
+
+    def _could_meet(self, line: _Line) -> bool:
+        """Return whether the pool as it is now, with nothing running, has what a line asks for."""
+        return self._shared.could_meet(line.shared) and any(room.could_meet(line.need) for room in self._rooms)
 
     def bounds(self) -> dict[str, tuple[int, int]]:
         """Return what may be used and what is free, over all nodes: type -> both."""
@@ -548,6 +571,13 @@ class PoolAdmission(Admission):
                 if best is None or left < least:
                     best, least = room, left
         return best
+
+    def _counts_as_looked_past(self, line: _Line) -> bool:
+        """Return whether one that does not fit is one of the few that are looked past.
+
+        What waits for a limit to be raised may do so for long, and must not keep others from being looked at.
+        """
+        return not line.within and (not self._is_lowered or self._could_meet(line))
 
     def _fits_kept(self, kept: _Reservation) -> bool:
         """Return whether what has the reservation can start."""

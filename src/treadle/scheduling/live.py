@@ -60,11 +60,6 @@ class LiveLimits:
         self._stands_still = False
         self._lock = allocate_lock()
 
-    @property
-    def are_changed(self) -> bool:
-        """Whether anything was changed, so that what waits may wait for another change."""
-        return bool(self.queues or self.resources or self.groups or self.max_running is not None)
-
     def change(
         self,
         queues: Mapping[str, int] | None = None,

@@ -523,7 +523,7 @@ class Scheduler:
         self.enqueue()
         self.launch()
         if not self._active and not self._delayed and not self.is_finished:
-            if self.live is None or not self.live.are_changed:
+            if self.live is None or not self._admission.waits_for_limits:
                 raise InternalError("nothing runs and nothing can start, but work remains")
             # what a request has lowered another one raises
             self.live.note_standstill()

@@ -725,3 +725,24 @@ def test_limits_that_change_at_any_time_end_nothing_and_hold_from_then_on(seed: 
     assert sorted(started) == list(demands)
     assert all(room.available == room.size for room in admission._rooms)
     assert admission.free == {"default": admission.queues["default"], "q": 3}
+
+
+def test_a_queue_that_was_lowered_gives_a_reservation_back() -> None:
+    """A9."""
+    play = Play(Pool({"tape": 3}), default=99, net=1)
+    play.push("holder", Demand({"tape": 2}))
+    assert play.start() == ["holder"]
+    play.push("wide", Demand({"tape": 3}, queue="net"))
+    for number in range(MOST_PASSED):
+        play.push(number, Demand({"tape": 1}))
+        assert play.start() == [number]
+        play.end(number)
+    play.start()
+    assert reserved(play).entry.item == "wide"
+    play.admission.set_tokens("net", 0)
+    play.end("holder")
+    play.push("other", Demand({"tape": 1}))
+    assert play.start() == ["other"]
+    play.end("other")
+    play.admission.set_tokens("net", 1)
+    assert play.start() == ["wide"]
