@@ -279,11 +279,15 @@ def publish_plan(call: Call, plan: Project, left_out: Mapping[str, str] | None =
     """
     if not call.bus.wants("plan_read"):
         return
-    from .lookup import PathUse
+
+    def touching(path: str) -> Sequence[str]:
+        # few runs ask for it, and each run is recorded
+        from .lookup import PathUse
+
+        return PathUse(plan).users(path)
 
     queues = {"default": call.options.jobs or usable_cpus(), **plan.queues}
     disabled = {uid: why or "" for uid, why in (plan.left_out if left_out is None else left_out).items()}
-    touching = PathUse(plan).users
     params = {name: param.value for name, param in plan.params.items()}
     read = PlanRead(
         plan.name, plan.root, len(plan.actions), queues, disabled, touching, params, plan.without_secrets
