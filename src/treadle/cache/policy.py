@@ -51,6 +51,7 @@ class Cacheable(Protocol):
     outputs: tuple[str, ...]
     presence: tuple[str, ...]
     expect: Any
+    guards: Any
     baseline: Any
 
     env: Any
@@ -64,6 +65,10 @@ def why_not(command: Cacheable) -> str:
         (command.always, "it always runs"),
         (command.once, "it runs `once`: only the presence of its outputs counts"),
         (command.edits, "it edits files in place"),
+        (
+            command.guards is not None and command.guards.confirm,
+            "it has to be confirmed: it does more than its outputs",
+        ),
         (command.console, "it has the terminal"),
         (command.keep, "it keeps its outputs: what it makes depends on older ones"),
         (command.presence, "its outputs are judged by presence"),

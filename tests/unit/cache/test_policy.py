@@ -8,6 +8,7 @@ import pytest
 
 from treadle import Command, Environment
 from treadle.cache.policy import keeps_log, pays, why_not
+from treadle.command.guards import Guards, Requirement
 
 CACHED: dict[str, dict[str, Any]] = {
     "a file": {},
@@ -16,6 +17,7 @@ CACHED: dict[str, dict[str, Any]] = {
     "without its log": {"cache": {"log": False}},
     "a depfile": {"depfile": "d"},
     "a passed variable": {"env": Environment(pass_=["X"])},
+    "a requirement": {"guards": Guards([Requirement([["true"]])])},
 }
 NOT_CACHED: dict[str, dict[str, Any]] = {
     "told not to": {"cache": False},
@@ -30,6 +32,7 @@ NOT_CACHED: dict[str, dict[str, Any]] = {
     "no text": {"outputs": ["o\udcff"]},
     "expect": {"expect": "failure"},
     "baseline": {"baseline": {"o": "b"}},
+    "confirm": {"guards": Guards(confirm="Deploy?")},
 }
 
 
