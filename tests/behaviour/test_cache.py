@@ -277,6 +277,64 @@ def test_another_program_of_the_same_name_is_another_entry(project: Project, tmp
     assert made("three") == "restored 1\n"
 
 
+SWAPPED = {
+    "by an action before it": "  a: {run: 'tool in a', in: in, out: a, cache: true}\n"
+    "  up: {sh: 'mv $DIR/next $DIR/tool || true', in: in, needs: a, pass: [DIR]}\n"
+    "  b: {run: 'tool in b', in: in, out: b, needs: up, cache: true}\n",
+    "while it runs": "  b: {run: ['sleeper', 'tool in b'], in: in, out: b, cache: true}\n",
+}
+
+
+@pytest.mark.parametrize("words", [(), ("--force",)], ids=["run", "forced"])
+@pytest.mark.parametrize("how", SWAPPED)
+def test_what_a_program_has_made_that_was_replaced_meanwhile_is_no_result_of_the_old_one(
+    project: Project, tmp_path: Path, how: str, words: tuple[str, ...]
+) -> None:
+    """K3: a run lasts, and a program may be updated while it goes on."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    project.environ["DIR"] = str(folder)
+    project.environ["PATH"] = f"{folder}:{os.environ['PATH']}"
+
+    def install(name: str, text: str) -> None:
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+
+    project.write("plan", f"treadle: 1\ncache: local\nactions:\n{SWAPPED[how]}")
+    install("tool", "cat $1 > $2")
+    install("next", "cat $1 $1 > $2")
+    install("sleeper", f"[ ! -e {folder}/next ] || mv {folder}/next {folder}/tool")
+    assert project.treadle("run", *words).code == 0
+    assert project.read("b") == "1\n1\n"
+    install("tool", "cat $1 > $2")
+    shutil.rmtree(project.folder / ".treadle")
+    assert project.treadle("run").code == 0
+    assert project.read("b") == "1\n"
+
+
+@pytest.mark.parametrize("is_edit", [False, True], ids=["whole", "one edit"])
+def test_discovered_inputs_may_be_in_the_folders_of_system(project: Project, tmp_path: Path, is_edit: bool) -> None:
+    """D3: in no other folder outside of the root."""
+    sdk = tmp_path / "sdk"
+    sdk.mkdir()
+    (sdk / "h").write_text("h\n")
+    script = f'cat in {sdk}/h > ${{out}}; echo "${{out}}: in {sdk}/h" > ${{depfile}}; echo a >> $LOG'
+    action = f"actions:\n  a: {{sh: '{script}', in: in, out: o, depfile: d, pass: [LOG], cache: true}}\n"
+    for said, ran in ((f"{{local: true, system: [{sdk}/]}}", []), ("local", ["a"])):
+        project.write("plan", f"treadle: 1\ncache: {said}\n{action}")
+        assert project.run("--force") == ["a"]
+        if is_edit:
+            # the records are there, so the plan need not be read
+            project.write("in", "2\n")
+            project.run()
+            project.write("in", "1\n")
+        else:
+            shutil.rmtree(project.folder / ".treadle")
+        assert project.run() == ran
+        assert project.read("o") == "1\nh\n"
+        shutil.rmtree(project.environ["TREADLE_CACHE_DIR"], ignore_errors=True)
+
+
 def test_another_locale_is_another_entry_and_another_home_is_not(project: Project) -> None:
     """K4."""
     project.environ["XDG_STATE_HOME"] = str(project.folder.parent / "state")

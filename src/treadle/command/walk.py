@@ -279,6 +279,8 @@ class CommandWalk(Walk):
     :param last: uid -> Command, walked after all others, whatever their outcomes: see `wants_last`
     :param caches: where outputs are looked up before an action runs, in this order, and stored afterwards; or a
         function that opens them when the first action is about to run
+    :param cache_system: further folders outside of the root in which discovered inputs of what is cached may be,
+        each absolute and with a `/` at its end
     """
 
     def __init__(
@@ -291,8 +293,10 @@ class CommandWalk(Walk):
         rest: Rest | None = None,
         last: DAG | None = None,
         caches: Sequence[OutputCache] | Callable[[], Sequence[OutputCache]] = (),
+        cache_system: Sequence[str] = (),
     ) -> None:
         super().__init__(actions)
+        self.cache_system = cache_system
         self.caches = caches
         """Where outputs are looked up before an action runs, and stored afterwards."""
         self._caching: Caching | None = None
@@ -426,7 +430,9 @@ class CommandWalk(Walk):
                 return None
             from .caching import Caching
 
-            self._caching = Caching(caches, self.root, self.store.folder, self.run_id, self.fingerprinter)
+            self._caching = Caching(
+                *(caches, self.root, self.store.folder, self.run_id, self.fingerprinter), system=self.cache_system
+            )
         # what was let in by a failure may make something else, and more than one attempt is to end well
         is_usual = not job.met_by and job.limits.retries.passes == 1 and not self._is_last
         return self._caching if is_usual else None

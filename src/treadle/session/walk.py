@@ -64,8 +64,10 @@ class PlanWalk(CommandWalk):
         ended: Mapping[str, Outcome] | None = None,
         cache: str = "",
     ) -> None:
-        caches = caches_of(call, cache if plan is None else plan.cache, root)
-        super().__init__(actions, root, settings, rest=rest, last=last, caches=caches)
+        said = cache if plan is None else plan.cache
+        caches = caches_of(call, said, root)
+        system = system_of(said) if caches and '"system"' in said else ()
+        super().__init__(actions, root, settings, rest=rest, last=last, caches=caches, cache_system=system)
         self.is_due = is_due
         self._starts = starts or {}
         self._ended = ended or {}
@@ -236,6 +238,17 @@ def caches_of(call: Call, said: str, root: str) -> Callable[[], Sequence[OutputC
 
     check_mode(mode)
     return lambda: open_caches(said, root, inherited(), lambda text: call.bus.publish("note", text))
+
+
+def system_of(said: str) -> Sequence[str]:
+    """Return the further folders in which discovered inputs of what is cached may be.
+
+    :param said: what the plan says, see `Project.cache`
+    """
+    import json
+
+    found: list[str] = json.loads(said).get("system", [])
+    return found
 
 
 def resource_settings(options: Options, plan: str) -> dict[str, Any]:
