@@ -30,6 +30,7 @@ from treadle.cache.key import (
 from treadle.cache.messages import ActionResult, MessageError, decode_result, encode_result
 from treadle.cache.restore import NotPlacedError, Placement, stage
 from treadle.cache.storing import Made, NotStoredError, store, stored_text
+from treadle.content.files import moved
 from treadle.core.decision import (
     ADDED,
     AFTER_FAILURE,
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 
     from treadle.cache.base import OutputCache
     from treadle.cache.restore import Staged
+    from treadle.content.files import Seen
     from treadle.core.decision import Reason
 
     from .command import Command
@@ -134,6 +136,8 @@ class Caching:
         self._system = tuple(system)
         self._folder = ""
         self._numbers = count(1)
+        self._programs: dict[str, dict[str, Seen]] = {}
+        """uid -> the programs that an action starts, as they were before it: path -> what was seen."""
         self._free: list[str] = []
         """Folders that are empty again."""
         self._told: set[str] = set()
@@ -157,14 +161,35 @@ class Caching:
 
         :raises TreadleError: a program that it starts cannot be read
         """
-        fingerprint, files = inputs.fingerprint, self._fingerprinter.files
+        fingerprint = inputs.fingerprint
         elements = {name: value for name, value in fingerprint.elements.items() if name not in fingerprint.results}
-        programs = []
-        for path in self._fingerprinter.programs(command):
-            seen = inputs.seen.get(path) or files.see(path)
-            programs.append(seen.value)
+        programs = [seen.value for seen in self._seen_programs(command, inputs).values()]
         outputs = command.outputs if command.discovery is None else (*command.outputs, command.discovery.path)
         return key_of(elements, outputs, programs, locale_of(self._fingerprinter.environment(command)))
+
+    def _seen_programs(self, command: Command, inputs: ActionInputs) -> dict[str, Seen]:
+        # also one elsewhere may be replaced while the run goes on
+        see_again = self._fingerprinter.files.see_again
+        paths = self._fingerprinter.programs(command)
+        return {path: inputs.seen.get(path) or see_again(path) for path in paths}
+
+    def begins(self, uid: str, command: Command, inputs: ActionInputs) -> None:
+        """Note the programs that an action is about to start: what it makes is stored only if they stay."""
+        self._programs.pop(uid, None)
+        if not policy.why_not(command):
+            with suppress(OSError, TreadleError):
+                self._programs[uid] = self._seen_programs(command, inputs)
+
+    def _are_as_before(self, uid: str, command: Command, inputs: ActionInputs) -> bool:
+        """Return whether the programs that an action has started are those from before it."""
+        before = self._programs.pop(uid, None)
+        if before is None:
+            return False
+        try:
+            after = self._seen_programs(command, inputs)
+        except (OSError, TreadleError):
+            return False
+        return before.keys() == after.keys() and not any(moved(before[path], after[path]) for path in before)
 
     def look_up(
         self, command: Command, inputs: ActionInputs, is_open: Callable[[Sequence[str]], bool]
@@ -315,7 +340,7 @@ class Caching:
             return
         results = inputs.results
         size = sum(_size_of(look.value) for path in command.outputs for look in results[path].looks.values())
-        if not policy.pays(duration, size, command.cache):
+        if not policy.pays(duration, size, command.cache) or not self._are_as_before(uid, command, inputs):
             return
         names: list[str] | None = None
         base = self._key(command, inputs)

@@ -439,8 +439,11 @@ class CommandWalk(Walk):
 
     def _look_up(self, job: CommandJob, inputs: ActionInputs) -> Hit | None:
         """Return the outputs that an action would make, from a cache, verified; None to have it run."""
-        caching = self._caching_for(job) if self.caches and job.attempt == 1 else None
+        caching = self._caching_for(job)
         if caching is None:
+            return None
+        caching.begins(job.uid, job.command, inputs)
+        if job.attempt > 1:
             return None
         from .caching import may_restore
 
