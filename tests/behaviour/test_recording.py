@@ -336,7 +336,17 @@ def test_a_run_without_these_options_loads_none_of_it(tmp_path: Path) -> None:
     done = run_treadle(tmp_path, "run", env={"PYTHONPROFILEIMPORTTIME": "1"}, check=0)
     assert " treadle.ui.progress\n" in done.err
     assert "treadle.report" not in done.err
+    # each run in which something starts is recorded, by what loads quickly
+    assert " treadle.events.recorder\n" in done.err
+    assert not re.search(r" (json|sqlite3|treadle\.ledger\.database)\n", done.err)
+
+
+def test_a_run_that_is_not_recorded_loads_nothing_for_it(tmp_path: Path) -> None:
+    plan(tmp_path, PLAN)
+    done = run_treadle(tmp_path, "run", env={"PYTHONPROFILEIMPORTTIME": "1", "TREADLE_LEDGER": "off"}, check=0)
+    assert " treadle.ui.progress\n" in done.err
     assert "treadle.events.recorder" not in done.err
+    assert "treadle.ledger" not in done.err
 
 
 def test_a_file_that_is_none_of_events_is_refused(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ Event = dict[str, Any]
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "run": (
         *("schema", "treadle", "began", "names", "host", "jobs", "commit", "id", "pid", "user", "plan"),
-        *("workflow", "resumes", "attributes", "selection", "identity"),
+        *("workflow", "resumes", "identity", "attributes", "selection"),
     ),
     "call": ("argv", "params"),
     "plan": ("file", "actions", "queues", "left_out"),
@@ -35,9 +35,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "started": ("name", "attempt", "slot", "console", "start"),
     "output": ("name", "text", "omitted"),
     "attempt": (
-        *("name", "attempt", "outcome", "category", "queued", "start", "duration", "failure", "exit_code"),
-        "last_line",
-        *("delay", "log", "resources", "usage", "measurements", "attributes", "artifacts", "host"),
+        *("name", "attempt", "outcome", "category", "queued", "start", "duration", "failure", "last_line"),
+        *("exit_code", "delay", "log", "resources", "host", "usage", "measurements", "attributes", "artifacts"),
     ),
     "restored": ("name", "key", "store", "run", "host", "bytes", "seconds", "saved"),
     "stored": ("name", "key", "store", "bytes", "tied"),
@@ -45,9 +44,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "file": ("name", "path", "type", "data", "rows", "omitted"),
     "ended": (
         *("name", "status", "outcome", "category", "reason", "attempts", "queued", "start", "duration"),
-        *("failure", "exit_code", "emptied", "restored", "log", "resources", "usage", "measurements"),
-        "last_line",
-        *("attributes", "artifacts", "host"),
+        *("failure", "last_line", "exit_code", "emptied", "restored", "store", "log", "resources", "host"),
+        *("usage", "measurements", "attributes", "artifacts"),
     ),
     "request": (
         *("verb", "id", "user", "via", "ok", "text", "queues", "resources", "limits", "max_running", "now"),
