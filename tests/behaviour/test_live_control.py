@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from held import Held
 from helpers import run_treadle
 from treadle import UsageError
+from waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,3 +167,30 @@ def test_a_short_run_has_no_socket(tmp_path: Path) -> None:
     run_treadle(held.folder, "run", "--record", check=0)
     (run,) = (held.folder / ".treadle/runs").iterdir()
     assert os.listdir(run) == ["events"]
+
+
+@pytest.mark.parametrize("kind", ["stop", "a signal", "the time limit of the run", "a failure", "stop at the end"])
+def test_what_is_at_the_end_of_a_run_takes_place_though_it_was_paused(tmp_path: Path, kind: str) -> None:
+    held = Held(tmp_path, count=2)
+    plan = held.folder / "treadle.yaml"
+    text = plan.read_text()
+    if kind == "a failure":
+        text = text.replace(f"{held.go}'", f"{held.go}; exit 3'")
+    plan.write_text(f"{text}  z: {{sh: 'touch at-the-end', finally: true}}\n")
+    jobs = 2 if kind == "stop at the end" else 1
+    limit = ["--run-timeout", "8s"] if kind == "the time limit of the run" else []
+    run = held.start(f"-j{jobs}", *limit, first=jobs)
+    run.pause()
+    if kind == "a failure":
+        held.let_go(1)
+    elif kind == "a signal":
+        assert held.child is not None
+        held.child.send_signal(signal.SIGINT)
+    elif kind == "stop":
+        run.stop()
+    elif kind == "stop at the end":
+        held.let_go(2)
+        until(lambda: [one["name"] for one in run.state()["waiting"]] == ["z"], "what is at the end waits")
+        run.stop()
+    assert held.end()[0] == {"a signal": 130, "stop at the end": 0}.get(kind, 1)
+    assert (held.folder / "at-the-end").exists()

@@ -24,7 +24,7 @@ from treadle.errors import StateError, StopRequestedError, TreadleError, listed
 from treadle.events.bus import Action, LogOpened, Started
 from treadle.scheduling.hooks import refusal, words_of
 from treadle.scheduling.job import Job
-from treadle.scheduling.scheduler import DRAINING, KILLING, RUNNING, STOPPING
+from treadle.scheduling.scheduler import DRAINING, KILLING, STOPPING
 from treadle.state.ownership import FOLDER_VALUE, Ownership
 from treadle.state.records import (
     FAILED,
@@ -536,6 +536,7 @@ class CommandWalk(Walk):
             if self.bus:
                 self._publish_end(report)
             main, untouched, unneeded = self.actions, self.untouched, self.unneeded
+            was_ended = self.scheduler is not None and self.scheduler.stop_mode >= DRAINING
             self._is_last, self._is_limited, self._after_failure = True, False, None
             self.actions, self.untouched, self.unneeded, self._positions = main | last, 0, 0, None
             ends = self.failures_of(report).items()
@@ -545,6 +546,9 @@ class CommandWalk(Walk):
                 scheduler = self.scheduler = self.create_scheduler()
                 if self.bus:
                     self._publish_began(last)
+                if was_ended or self._stop_requested is not None:
+                    # a pause is of what would still have started: what is at the end of the run takes place
+                    self.go_on()
                 if self._gives_up(KILLING):
                     # it came before the scheduler was there
                     scheduler.stop(KILLING)
@@ -576,9 +580,8 @@ class CommandWalk(Walk):
             super().stop(stop_mode)
             return
         self._stop_requested = max(stop_mode, self._stop_requested or 0)
-        if self.scheduler is not None:
-            # it wakes up, and `_round` sees to the time limits
-            self.scheduler.stop(RUNNING)
+        # it wakes up, and `_round` sees to the time limits
+        self.go_on()
 
     def _gives_up(self, least: int) -> bool:
         """Return whether what lasts long is given up, as a stop was requested.

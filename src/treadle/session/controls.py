@@ -52,7 +52,7 @@ class Controls:
 
     def begin(self, walk: CommandWalk) -> None:
         """Let a walk that is about to begin go on with what was changed."""
-        walk.is_paused, walk.live = self.is_paused, self.live
+        walk.is_paused, walk.live = self.is_paused and not self.call.stops.is_set(), self.live
 
     def go_on_in(self, call: Call) -> None:
         """Go on in another run, which follows the one of before in a watch."""
@@ -60,7 +60,10 @@ class Controls:
 
     def state(self) -> dict[str, Any]:
         """Return what the run does; for the thread of the loop, see `ask`."""
-        found = self._state.data(self.call, is_paused=self.is_paused)
+        walk = self.call.stops.walk
+        # the end of a run goes on where the run was stopped
+        is_paused = self.is_paused and (walk is None or walk.is_paused)
+        found = self._state.data(self.call, is_paused=is_paused)
         return {"run": self.run, "workflow": self.workflow, **found}
 
     def handle(self, request: Request, user: str, via: str) -> Answer:
