@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from treadle.core.pool import MEMORY
+from treadle.core.text import size_text
 from treadle.errors import listed, nearest
 
 from . import requests
@@ -25,6 +27,8 @@ ENDING = {
     KILLING: "it is being killed",
 }
 
+QUEUE, RESOURCE = "queue", "type of resources"
+"""What may be bounded, in words."""
 _LONGEST_COMPARED, _MOST_COMPARED = 100, 1000
 
 
@@ -107,17 +111,17 @@ def _set(request: Request, state: Mapping[str, Any]) -> Answer:
     """Return what a change of limits does: all of it, or nothing where a part is wrong."""
     words = []
     for kind, given, bounds in (
-        ("queue", request.queues, state["queues"]),
-        ("type of resources", request.resources, state["resources"]),
+        (QUEUE, request.queues, state["queues"]),
+        (RESOURCE, request.resources, state["resources"]),
         ("limit of a family", request.limits, state["limits"]),
     ):
         for name, number in given.items():
             wrong = _wrong(kind, name, number, bounds)
             if wrong is not None:
                 return wrong
-            words.append(_changed(name if kind != "queue" else f"queue {name}", number, bounds[name]))
+            words.append(_changed(kind, name, number, bounds[name]))
     if request.max_running is not None:
-        words.append(_changed("max_running", request.max_running, state["max_running"]))
+        words.append(_changed("", "max_running", request.max_running, state["max_running"]))
     limits = {
         "queues": dict(request.queues),
         "resources": dict(request.resources),
@@ -130,11 +134,13 @@ def _set(request: Request, state: Mapping[str, Any]) -> Answer:
 def _wrong(kind: str, name: str, number: int, bounds: Mapping[str, Any]) -> Answer | None:
     if name not in bounds:
         close = _nearest(name, bounds)
-        known = f"there are {listed(sorted(bounds))}" if bounds else "this run has none"
+        known = f"known: {listed(sorted(bounds))}" if bounds else "this run has none"
         return refused(f"there is no {kind} {name}", f"did you mean {close}?" if close else known)
     most = bounds[name].get("most")
     if most is not None and number > most:
-        return refused(f"the pool has at most {most} of {name}, and not {number}")
+        return refused(
+            f"the pool has at most {_amount(kind, name, most)} of {name}, and not {_amount(kind, name, number)}"
+        )
     return None
 
 
@@ -143,12 +149,17 @@ def _nearest(name: str, known: Collection[str]) -> str | None:
     return nearest(name, known) if len(name) <= _LONGEST_COMPARED and len(known) <= _MOST_COMPARED else None
 
 
-def _changed(name: str, number: int, bound: Mapping[str, int] | None) -> str:
+def _changed(kind: str, name: str, number: int, bound: Mapping[str, int] | None) -> str:
+    what = f"{QUEUE} {name}" if kind == QUEUE else name
     if bound is None:
-        return f"{name}: {number}"
+        return f"{what}: {number}"
     held = bound["size"] - bound["free"]
-    more = f" ({held} in use until enough has ended)" if held > number else ""
-    return f"{name}: {bound['size']} -> {number}{more}"
+    more = f" ({_amount(kind, name, held)} in use until enough has ended)" if held > number else ""
+    return f"{what}: {_amount(kind, name, bound['size'])} -> {_amount(kind, name, number)}{more}"
+
+
+def _amount(kind: str, name: str, number: int) -> str:
+    return size_text(number) if (kind, name) == (RESOURCE, MEMORY) else str(number)
 
 
 def _mark(request: Request, state: Mapping[str, Any]) -> Answer:

@@ -18,7 +18,10 @@ def state(**more: Any) -> dict[str, Any]:
         "workflow": "",
         "running": [{"name": "a"}],
         "queues": {"net": {"size": 4, "free": 1}},
-        "resources": {"gpus": {"size": 2, "free": 0, "most": 2}},
+        "resources": {
+            "gpus": {"size": 2, "free": 0, "most": 2},
+            "memory": {"size": 8 << 30, "free": 5 << 30, "most": 8 << 30},
+        },
         "limits": {"fit": {"size": 5, "free": 5}},
         "max_running": None,
         "actions": {"fit@a": None, "fit@b": None},
@@ -100,6 +103,11 @@ LIMITS: dict[str, Any] = {"queues": {}, "resources": {}, "limits": {}, "max_runn
         ({"queues": {"net": 0}}, "queue net: 4 -> 0 (3 in use until enough has ended)", {"queues": {"net": 0}}),
         ({"resources": {"gpus": 2}}, "gpus: 2 -> 2", {"resources": {"gpus": 2}}),
         ({"limits": {"fit": 1}}, "fit: 5 -> 1", {"limits": {"fit": 1}}),
+        (
+            {"resources": {"memory": 2 << 30}},
+            "memory: 8.0 GiB -> 2.0 GiB (3.0 GiB in use until enough has ended)",
+            {"resources": {"memory": 2 << 30}},
+        ),
         ({"max_running": 9}, "max_running: 9", {"max_running": 9}),
         (
             {"queues": {"net": 4}, "limits": {"fit": 6}},
@@ -116,12 +124,13 @@ def test_limits_are_set_within_what_there_is(said: dict[str, Any], text: str, li
     ("said", "text"),
     [
         ({"queues": {"nett": 1}}, "there is no queue nett did you mean net?"),
-        ({"queues": {"net": 1, "x": 1}}, "there is no queue x there are net"),
+        ({"queues": {"net": 1, "x": 1}}, "there is no queue x known: net"),
         ({"resources": {"gpu": 1}}, "there is no type of resources gpu did you mean gpus?"),
         ({"resources": {"gpus": 3}}, "the pool has at most 2 of gpus, and not 3"),
         ({"queues": {"net": 1}, "resources": {"gpus": 3}}, "the pool has at most 2 of gpus, and not 3"),
+        ({"resources": {"memory": 9 << 30}}, "the pool has at most 8.0 GiB of memory, and not 9.0 GiB"),
         ({"limits": {"fits": 1}}, "there is no limit of a family fits did you mean fit?"),
-        ({"limits": {"y" * 1000: 1}}, f"there is no limit of a family {'y' * 1000} there are fit"),
+        ({"limits": {"y" * 1000: 1}}, f"there is no limit of a family {'y' * 1000} known: fit"),
     ],
 )
 def test_what_is_not_known_is_refused_with_the_nearest_and_nothing_changes(said: dict[str, Any], text: str) -> None:
