@@ -192,6 +192,45 @@ def test_help_fits_eighty_columns_and_names_each_command(tmp_path: Path) -> None
     assert "exit codes:" in top
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("show", "A RUN is the identifier of a recorded run"),
+        ("resume", "Without a word it is the last one."),
+        ("diff", "Without words the last two are compared."),
+        ("stop", "A RUN is the identifier of a run under way"),
+        ("stats", "of what recorded runs have started"),
+        ("runs", "the ledger that several folders share"),
+        ("run", "keep records in a PostgreSQL database too"),
+    ],
+)
+def test_help_says_what_the_words_of_a_command_about_runs_are(tmp_path: Path, command: str, said: str) -> None:
+    text = run_treadle(tmp_path, command, "--help", check=0).out
+    assert said in " ".join(text.split())
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.splitlines()[0] == text.splitlines()[0].rstrip()
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "said"),
+    [
+        (["--workflow", ""], {}, "argument --workflow: it is empty: a workflow has a name"),
+        (["--workflow= "], {}, "argument --workflow: it is empty: a workflow has a name"),
+        (
+            [],
+            {"TREADLE_LEDGER": "onn"},
+            "TREADLE_LEDGER is no address of a database: expected on, off or postgresql",
+        ),
+        (["--ledger", "onn"], {}, "the ledger is no address of a database: expected postgresql://HOST/DATABASE"),
+    ],
+)
+def test_what_a_run_is_to_be_recorded_as_is_checked(
+    tmp_path: Path, words: list[str], env: dict[str, str], said: str
+) -> None:
+    plan(tmp_path, PLAN)
+    assert said in run_treadle(tmp_path, "run", *words, env=env, check=2).err
+
+
 def test_help_says_that_force_takes_a_name_only_behind_an_equals_sign(tmp_path: Path) -> None:
     help_text = " ".join(run_treadle(tmp_path, "run", "--help", check=0).out.split())
     assert "run even if up to date; for one action: --force=NAME with the =" in help_text

@@ -271,6 +271,26 @@ names:
 
 """
 
+_RECORDED_NAMES = """\
+names:
+  A NAME is an action (fit@a), a family (fit: all its instances) or a pattern
+  with * and ?, of what recorded runs have started.
+
+"""
+_RUNS = """\
+runs:
+  A RUN is the identifier of a recorded run or the beginning of it, last, last-1
+  and so on; `treadle runs` lists them. Without a word it is the last one.
+
+"""
+_RUNS_TO_COMPARE = _RUNS.replace("Without a word it is the last one", "Without words the last two are compared")
+_LIVING = """\
+runs:
+  A RUN is the identifier of a run under way or the beginning of it. Without a
+  word it is the one in the folder of the plan.
+
+"""
+
 _RUN = """\
 Runs the actions that changed. After the first failure nothing new starts, and
 running actions go on to their end. With -k, all that does not depend on a
@@ -369,6 +389,13 @@ _WITHOUT_NAMES = (
     *_OF_RUNS,
 )
 """Commands that take no names of actions."""
+_EXPLAINED = {
+    **dict.fromkeys(("attempts", "stats"), _RECORDED_NAMES),
+    **dict.fromkeys(("resume", "show"), _RUNS),
+    "diff": _RUNS_TO_COMPARE,
+    **dict.fromkeys(_OF_RUNS, _LIVING),
+}
+"""What the help of a command says of its words, where that is not what names of the plan are."""
 
 
 def make_parser() -> _Parser:
@@ -393,7 +420,7 @@ def make_parser() -> _Parser:
         parser._add_action(action)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=_Parser)
     for name, text in COMMANDS.items():
-        names = "" if name in _WITHOUT_NAMES else _NAMES
+        names = _EXPLAINED.get(name, "" if name in _WITHOUT_NAMES else _NAMES)
         sub = subparsers.add_parser(
             name,
             prog=f"treadle {name}",
@@ -403,7 +430,7 @@ def make_parser() -> _Parser:
             formatter_class=HelpFormatter,
             parents=[common],
             allow_abbrev=False,
-            usage=f"treadle {name} [OPTION...] {_USAGE.get(name, '[NAME...]')}",
+            usage=f"treadle {name} [OPTION...] {_USAGE.get(name, '[NAME...]')}".rstrip(),
         )
         sub.add_argument("names", nargs="*", metavar="NAME", help=argparse.SUPPRESS)
         _add_own(sub, name)
@@ -480,7 +507,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run", "--record", "record the run, also if nothing starts", action=flag)
     add("run resume", "--cache", _CACHE, choices=CACHES)
     attr = {"action": "append", "type": _attribute, "metavar": "NAME=TEXT"}
-    add("run", "--workflow", _WORKFLOW, metavar="NAME")
+    add("run", "--workflow", _WORKFLOW, type=_workflow, metavar="NAME")
     add("run resume", "--outlive", _OUTLIVE, dest="lease", type=_duration, metavar="TIME")
     add("run resume", "--attr", "record the run with this attribute", **attr)
     add("runs", "--attr", "only with this attribute", **attr)
@@ -555,7 +582,8 @@ def _add_looking(add: Callable[..., None]) -> None:
     add("runs attempts stats", "--since", "only runs that began since TIME: 2d, 90m, or a date", **since)
     add("attempts stats", "--run", "only of this run: an identifier, last, last-1", dest="of_run", metavar="RUN")
     add("runs attempts", "--last", "the last N, 0 for all", **number)
-    add(_WITH_LEDGER, "--ledger", _LEDGER, type=_ledger, metavar="URL")
+    add("run resume", "--ledger", _LEDGER, type=_ledger, metavar="URL")
+    add(_WITH_LEDGER, "--ledger", _SHARED, type=_ledger, metavar="URL")
     add("runs attempts stats", "--all-roots", _ALL_ROOTS, action=flag)
     add("runs", "--rebuild", "make the index anew from the events of the runs", action=flag)
     add("attempts", "--failed", "only those that failed", action=flag)
@@ -571,8 +599,9 @@ _WHERE = 'only actions for which it holds: "timeout or duration > 10m", "memory 
 _WITH_BLOCKED = "also what a failure of a selected action has blocked (--only failed does so)"
 _WITHOUT_BLOCKED = "leave that out with --only failed too"
 _DURATIONS = "the N actions that took longest when they last ran (without a number: 10)"
-_WITH_LEDGER = "run resume runs show attempts diff stats gc set pause continue stop"
+_WITH_LEDGER = "runs show attempts diff stats gc set pause continue stop"
 _LEDGER = "keep records in a PostgreSQL database too: postgresql://HOST/DATABASE"
+_SHARED = "the ledger that several folders share: postgresql://HOST/DATABASE"
 _ALL_ROOTS = "also of the other folders that share the ledger"
 _WITH_JSON = "list check why status report runs show attempts diff stats cache"
 _CACHE = "restore outputs from a cache in place of running, and store them there"
@@ -600,6 +629,13 @@ _NO_WAIT = "exit with code 3 if another run is active"
 def _file(text: str) -> str:
     if text in ("", "-"):
         raise argparse.ArgumentTypeError(f"{text!r} is not the name of a file; to print it, name /dev/stdout")
+    return text
+
+
+def _workflow(text: str) -> str:
+    if not text.strip():
+        # a variable of a shell that is not set would run it without an identity
+        raise argparse.ArgumentTypeError("it is empty: a workflow has a name")
     return text
 
 

@@ -16,14 +16,16 @@ def is_url(text: str) -> bool:
     return text.startswith(tuple(f"{one}://" for one in SCHEMES))
 
 
-def checked(text: str) -> str:
+def checked(text: str, said_by: str = "the ledger", expected: str = EXAMPLE) -> str:
     """Return an address that may be shown and recorded.
 
+    :param said_by: what has said it
+    :param expected: what may be said there
     :raises UsageError: it is none, or has a password in it
     """
     if not is_url(text):
         # not shown: it may be one with a password in another notation
-        raise UsageError(f"the ledger is no address of a database: expected {EXAMPLE}")
+        raise UsageError(f"{said_by} is no address of a database: expected {expected}")
     # a password may hold whatever ends it elsewhere: all before the last @ may be one
     user = text.partition("://")[2].rpartition("@")[0]
     names = [name.lower() for name, _ in parse_qsl(text.partition("?")[2], keep_blank_values=True)]

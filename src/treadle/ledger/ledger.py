@@ -79,7 +79,7 @@ def run_named(database: Database, name: str) -> str:
         others = database.rows("SELECT id FROM runs WHERE id >= ? AND id < ?", (name, name + "~"))
         known = sorted({*known, *(str(one) for (one,) in others)}, reverse=True)
     if not known:
-        raise UsageError("no run is recorded", hint="`treadle run --record` records one")
+        raise UsageError("no run is recorded", hint="`treadle run` records each run in which something starts")
     word, _, back = name.partition("-")
     if word == "last" and (not back or back.isdecimal()):
         number = int(back or 0)

@@ -197,9 +197,9 @@ class Options:
         given = self.ledger or os.environ.get("TREADLE_LEDGER", "")
         if given in ("", "on", "off"):
             return ""
-        from treadle.ledger.address import checked
+        from treadle.ledger.address import EXAMPLE, checked
 
-        return checked(given)
+        return checked(given) if self.ledger else checked(given, "TREADLE_LEDGER", f"on, off or {EXAMPLE}")
 
     @property
     def names_limits(self) -> bool:

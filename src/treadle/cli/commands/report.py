@@ -81,7 +81,8 @@ def _source(call: Call) -> str:
                 f"there is no file {name}, and no recorded run of this name", hint=error.hint
             ) from error
         error.hint = (
-            "`treadle run --record` records one; or name a file that `treadle run --events FILE` has written"
+            "`treadle run` records each run in which something starts;"
+            " or name a file that `treadle run --events FILE` has written"
         )
         raise
 
