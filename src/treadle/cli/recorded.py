@@ -69,8 +69,8 @@ def when(began: str) -> str:
 
 
 Cell = str | Piece
-_NARROWEST = 12
-"""Cells; no column is made narrower than this."""
+_LONGEST_WORD = 30
+"""Cells; no shorter word is broken, as an identifier of a run is one."""
 
 
 def table(
@@ -80,7 +80,8 @@ def table(
 
     What a terminal would obey is shown as an escape: the records may be from elsewhere.
 
-    :param room: cells that a line may take, 0 for no bound: the widest columns are made narrower, and wrapped
+    :param room: cells that a line may take, 0 for no bound: the widest columns are made narrower, and wrapped;
+        where that would break words, each row has its first cell on a line, and the others below it
     :param right: the columns of numbers, which are aligned at their right
     :param gap: cells between two columns
     """
@@ -88,7 +89,9 @@ def table(
         return []
     pairs = [[cell if isinstance(cell, tuple) else (cell, "") for cell in row] for row in rows]
     cells = [[(safe(text), style) for text, style in row] for row in pairs]
-    widths = _widths(cells, room - len(indent) if room else 0)
+    widths = _widths(cells, room - len(indent) if room else 0, gap)
+    if widths is None:
+        return [one for row in cells for one in _stacked(row, indent, room, gap)]
     made: list[Line] = []
     for row in cells:
         broken = [_broken(text, widths[at]) if room else [text] for at, (text, _) in enumerate(row)]
@@ -106,16 +109,46 @@ def table(
     return made
 
 
-def _widths(cells: Sequence[Sequence[Piece]], room: int) -> list[int]:
-    """Return the widths of columns: what they need, the widest ones less where that is more than there is."""
-    widths = [max(width(row[at][0]) for row in cells) for at in range(len(cells[0]))]
-    if room:
-        widths = [min(one, room) for one in widths]
-        while sum(widths) + 2 * (len(widths) - 1) > room and max(widths) > _NARROWEST:
-            # of equally wide ones the last, which is text
-            widest = max(range(len(widths)), key=lambda at: (widths[at], at))
-            widths[widest] -= 1
+def _widths(cells: Sequence[Sequence[Piece]], room: int, gap: int) -> list[int] | None:
+    """Return the widths of columns: what they need, the widest ones less where that is more than there is.
+
+    :return: None where that would break a word
+    """
+    columns = range(len(cells[0]))
+    widths = [max(width(row[at][0]) for row in cells) for at in columns]
+    if not room:
+        return widths
+    least = [
+        max(min(width(word), _LONGEST_WORD, room) for row in cells for word in row[at][0].split(" "))
+        for at in columns
+    ]
+    widths = [min(one, room) for one in widths]
+    for _ in range(sum(widths) + gap * (len(widths) - 1) - room):
+        # of equally wide ones the last, which is text
+        wider = [(widths[at], at) for at in columns if widths[at] > least[at]]
+        if not wider:
+            return None
+        widths[max(wider)[1]] -= 1
     return widths
+
+
+def _stacked(row: Sequence[Piece], indent: str, room: int, gap: int) -> list[Line]:
+    """Return a row whose columns do not fit beside each other: its first cell, and the others below it."""
+    (first, style), *others = row
+    inner = indent + "  "
+    lines: list[list[Piece]] = [
+        [(indent, ""), (text, style)] for text in _broken(first, room - len(indent)) if text
+    ]
+    used = room
+    for text, style in others:
+        for part in _broken(text, room - len(inner)):
+            if part and used + gap + width(part) <= room:
+                lines[-1] += [(" " * gap, ""), (part, style)]
+                used += gap + width(part)
+            elif part:
+                lines.append([(inner, ""), (part, style)])
+                used = len(inner) + width(part)
+    return [tuple(one) for one in lines]
 
 
 def _broken(text: str, room: int) -> list[str]:
