@@ -174,6 +174,7 @@ WRONG = {
     "another mark": (["second", "failed"], "expected names of actions, and then done or todo"),
     "an unknown action": (["secnd", "todo"], "did you mean second"),
     "an unknown run": (["second", "todo", "--run", "2020"], "there is no run 2020"),
+    "another plan": (["-f", "other.yaml", "x", "todo"], "is of the plan treadle.yaml, and not of other.yaml"),
 }
 
 
@@ -181,6 +182,7 @@ WRONG = {
 def test_a_wrong_call_is_refused_and_marks_nothing(folder: Path, kind: str) -> None:
     """K1."""
     said, text = WRONG[kind]
+    (folder / "other.yaml").write_text("treadle: 1\nactions: {x: {run: 'true'}}\n")
     assert text in run_treadle(folder, "mark", *said, check=2).err
     assert [path for path in folder.rglob("marks") if path.is_file()] == []
 

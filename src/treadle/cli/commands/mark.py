@@ -9,7 +9,7 @@ from treadle.cli.recorded import ledger_of, state_of
 from treadle.control import requests
 from treadle.control.apply import apply
 from treadle.control.client import new_id
-from treadle.core.text import safe
+from treadle.core.text import safe, shell_join
 from treadle.errors import TreadleError, UsageError
 from treadle.ledger.ledger import run_named
 from treadle.ledger.marks import DONE, TODO, keep_mark
@@ -17,6 +17,7 @@ from treadle.ledger.queries import run_of
 from treadle.ledger.run_files import events_of, is_alive
 from treadle.session.controls import user_name
 from treadle.session.generated_plans import with_all_after
+from treadle.session.recording import place
 from treadle.session.remote import RunControl
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ def mark_command(call: Call) -> int:
     state = state_of(call)
     with ledger_of(call) as ledger:
         run = run_of(ledger, run_named(ledger, options.of_run or "last"))
+    of_plan, _ = place(call, plan.root, ())
+    if run.plan not in ("", of_plan):
+        raise UsageError(
+            f"the run {run.id} is of the plan {run.plan}, and not of {of_plan}",
+            hint=f"-f {shell_join([run.plan])} marks its actions; --run names another run",
+        )
     events = events_of(state, run.id)
     if is_alive(events):
         text = RunControl(run.id, os.path.dirname(state)).mark(uids, mark)
