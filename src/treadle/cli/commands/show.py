@@ -83,6 +83,8 @@ def _head(call: Call, run: RunRow, now: Mapping[str, Any]) -> list[Line]:
     rows = [
         ("plan", run.plan),
         ("asked for", shell_join(run.names) or "the default"),
+        ("workflow", run.workflow),
+        ("resumes", run.resumes),
         ("began", when(run.began)),
         ("took", duration(run.duration) if run.exit_code is not None else ""),
         ("so far", duration(now["took"]) if now else ""),
