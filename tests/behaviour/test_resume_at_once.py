@@ -116,6 +116,52 @@ def under_way(folder: Path, text: str, *, goes_on: bool) -> tuple[subprocess.Pop
     return child, runs(folder)[-1]["id"]
 
 
+ROUNDS = """
+default: [first, gen, "gen:inner", third]
+actions:
+  first: {sh: "echo first >> done"}
+  gen: {sh: "cat x > ${out}; echo gen >> done; test ! -e wait || { echo > up; read -r line < down; }", in: x, out: o, expand: o}
+  third: {sh: "echo third >> done; test ! -e bad", needs: [first, gen]}
+"""
+
+
+def test_what_a_run_has_done_is_known_though_its_records_are_removed_meanwhile(tmp_path: Path) -> None:
+    up, down = Fifo(tmp_path / "up"), Fifo(tmp_path / "down")
+    plan(tmp_path, ROUNDS)
+    (tmp_path / "x").write_text("treadle: 1\nactions: {inner: {sh: echo inner >> done}}\n")
+    (tmp_path / "bad").touch()
+    run_treadle(tmp_path, "run", check=1)
+    (tmp_path / "bad").unlink()
+    (tmp_path / "done").unlink()
+    (tmp_path / "wait").touch()
+    (tmp_path / "x").write_text("treadle: 1\nactions: {inner: {sh: echo other >> done}}\n")
+    child = start_treadle(tmp_path, "resume")
+    up.wait()
+    run_treadle(tmp_path, "gc", "--keep", "0", check=0)
+    down.open()
+    result = ended(child)
+    assert (result.code, "Traceback" in result.err) == (0, False), result
+    assert sorted(done(tmp_path)) == ["gen", "other", "third"]
+
+
+def test_a_run_with_an_identity_that_waits_for_another_one_is_known_with_its_parameters(tmp_path: Path) -> None:
+    up, down = Fifo(tmp_path / "up"), Fifo(tmp_path / "down")
+    plan(tmp_path, "params: {n: {default: a}}\n" + PLAN.replace("echo first", "echo first ${n}"))
+    holder = start_treadle(tmp_path, "run", "hold")
+    up.wait()
+    waiting = start_treadle(tmp_path, "run", "--workflow", "nightly", "-p", "n=b")
+    says(waiting, "waiting for")
+    newest = runs(tmp_path)[0]
+    assert (newest["state"], newest["workflow"], newest["params"]) == ("running", "nightly", {"n": "b"})
+    assert newest["id"] in run_treadle(tmp_path, "run", "--workflow", "nightly", "-p", "n=b", check=3).err
+    waiting.send_signal(signal.SIGKILL)
+    waiting.communicate()
+    down.open()
+    assert ended(holder).code == 0
+    run_treadle(tmp_path, "resume", newest["id"], check=0)
+    assert done(tmp_path) == ["first b", "second", "third"]
+
+
 @pytest.mark.parametrize("goes_on", [False, True], ids=["the run", "one that goes on with it"])
 def test_a_run_under_way_is_refused(tmp_path: Path, goes_on: bool) -> None:
     child, named = under_way(tmp_path, LIVING, goes_on=goes_on)

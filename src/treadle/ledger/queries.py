@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from treadle.errors import UsageError
 from treadle.events.schema import are_numbers, are_texts, are_values, is_number
 
 if TYPE_CHECKING:
@@ -209,9 +210,13 @@ def _like(column: str, pattern: str) -> tuple[str, str]:
 
 
 def run_of(database: Database, run: str) -> RunRow:
-    """Return a run that is there."""
-    (found,) = runs(database, RunFilter(run=run))
-    return found
+    """Return a run.
+
+    :raises UsageError: its records were removed since it was looked up
+    """
+    for found in runs(database, RunFilter(run=run)):
+        return found
+    raise UsageError(f"the records of the run {run} have just been removed", hint="`treadle runs` lists the others")
 
 
 def actions_of(database: Database, run: str) -> list[ActionRow]:

@@ -271,6 +271,9 @@ class Recording(Subscriber):
         self._plan = event
         if self._recorder is not None:
             self._recorder.plan_read(event)
+            if self.state == OPENED and self._sink is not None:
+                # it may wait for another run before it walks: others know of it, and what it was called with
+                self._sink.write()
 
     def _go(self, state: str) -> None:
         self.state = step(RUN, self.state, state, "a run")

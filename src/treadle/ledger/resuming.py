@@ -10,12 +10,12 @@ from treadle.core.text import shell_join
 from treadle.errors import UsageError
 
 from .moments import moment
-from .queries import run_of
+from .queries import RunFilter, run_of, runs
 from .recording import FLAGS, JUDGING, NUMBERS, SELECTING
 from .states import LOST_WITH_RUN, RUNNING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from .database import Database
     from .marks import Mark
@@ -31,6 +31,7 @@ class Resumed:
     """A chain of runs that another one goes on with.
 
     :ivar run: the run of it that was named
+    :ivar chain: all of them of which there are records
     :ivar done_since: action -> milliseconds since the epoch: begin of the last run of the chain in which it passed,
         or was under way when that run was lost: whether it has succeeded then, its record says
     :ivar ends: action -> kinds of outcomes and exit codes of its attempts that have failed since it last passed, of
@@ -39,16 +40,18 @@ class Resumed:
     :ivar marks: action -> its last mark, of those that were marked since they last passed
     """
 
-    __slots__ = ("done_since", "ends", "living", "marks", "run")
+    __slots__ = ("chain", "done_since", "ends", "living", "marks", "run")
 
     def __init__(
         self,
         run: RunRow,
+        chain: Collection[str],
         done_since: Mapping[str, int],
         ends: Mapping[str, Sequence[End]],
         living: Sequence[RunRow],
         marks: Mapping[str, Mark],
     ) -> None:
+        self.chain = chain
         self.marks = marks
         self.run = run
         self.done_since = done_since
@@ -70,7 +73,12 @@ class Resumed:
 
 
 def resumed(
-    database: Database, run: str, own: str = "", marks_of: Callable[[str], Mapping[str, Mark]] = lambda _: {}
+    database: Database,
+    run: str,
+    own: str = "",
+    marks_of: Callable[[str], Mapping[str, Mark]] = lambda _: {},
+    *,
+    known: RunRow | None = None,
 ) -> Resumed:
     """Return what a run has done, and all of its chain: those that it has resumed, and that have resumed it.
 
@@ -78,14 +86,17 @@ def resumed(
 
     :param own: the run that asks, which is none of them
     :param marks_of: returns what the actions of a run were marked as, see `marks`
+    :param known: that run, where it was looked up before: its records may be gone by now
+    :raises UsageError: records were removed meanwhile
     """
-    chain = [one for one in _chain(database, run) if one != own]
+    # the records of one may be removed at any moment
+    chain = [row for one in _chain(database, run) if one != own for row in runs(database, RunFilter(run=one))]
     done: dict[str, int] = {}
     ends: dict[str, list[End]] = {}
     living: list[RunRow] = []
     marks: dict[str, Mark] = {}
-    for one in chain:
-        row = run_of(database, one)
+    for row in chain:
+        one = row.id
         if row.state == RUNNING:
             living.append(row)
         at = moment(row.began)
@@ -108,7 +119,7 @@ def resumed(
         # it is forced, or skipped whatever its record says
         done.pop(name, None)
     lacking = {name: found for name, found in ends.items() if found[-1][0] in LACKS}
-    return Resumed(run_of(database, run), done, lacking, living, marks)
+    return Resumed(known or run_of(database, run), [row.id for row in chain], done, lacking, living, marks)
 
 
 def _chain(database: Database, run: str) -> list[str]:

@@ -62,6 +62,7 @@ class Resuming:
         self._state = state
         self._warn = warn
         self._keeps_resources = keeps_resources
+        self._first = found
         self.ends: Mapping[str, Sequence[End]] = {}
         """Action -> how its attempts have ended that lacked memory or time: the next one begins with more."""
         self._take(found)
@@ -86,11 +87,17 @@ class Resuming:
             ended_within(self._state, found.living, PATIENCE)
             found = self._found(own)
             found.refuse_living()
-        self._take(found)
+        if set(found.chain).issuperset(self._first.chain):
+            self._take(found)
+        else:
+            # records were removed since: what they have said of what is done holds
+            both = {*self.done_since, *found.done_since} - found.marks.keys()
+            since = {name: max(one.get(name, 0) for one in (self.done_since, found.done_since)) for name in both}
+            self.done_since = since
 
     def _found(self, own: str) -> Resumed:
         with open_ledger(self._state, self._warn) as ledger:
-            return resumed(ledger, self.run, own, marks_of(self._state))
+            return resumed(ledger, self.run, own, marks_of(self._state), known=self._first.run)
 
 
 def marks_of(state: str) -> Callable[[str], Mapping[str, Mark]]:
