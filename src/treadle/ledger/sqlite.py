@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 MEMORY = ":memory:"
 """A database of this process alone."""
+_STEPS = 1_000_000
+"""Steps of the machine of SQLite between two looks at their number: some milliseconds."""
+_MOST_STEPS = 1000
+"""So many times these a transaction or a query takes at most: a hundred times what a large ledger needs."""
 _REMOVE = "remove it: `treadle runs` makes it again from the events of the runs"
 
 
@@ -42,9 +46,14 @@ class SqliteConnection:
         if path != MEMORY and not own_files.is_own_file(path):
             os.close(own_files.open_own(path, os.O_RDWR, 0o644))
         self._connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
+        self._steps = 0
+        self._connection.set_progress_handler(self._is_too_long, _STEPS)
 
     def prepare(self) -> None:
         """Set how it is used."""
+        # a file that has come with a checkout may define what never ends, or what changes rows behind our back
+        if self.execute("SELECT 1 FROM sqlite_master WHERE type NOT IN ('table', 'index') LIMIT 1"):
+            raise sqlite3.DatabaseError("it has views or triggers, which no Treadle makes")
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         # names differ by case, as files do
@@ -79,7 +88,9 @@ class SqliteConnection:
 
     def rollback(self) -> None:
         """Undo a transaction."""
-        self._connection.execute("ROLLBACK")
+        # after a full disk and the like SQLite has done that
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a statement."""
@@ -94,8 +105,14 @@ class SqliteConnection:
         return ""
 
     def bounded(self) -> AbstractContextManager[None]:
-        """Return a context that bounds nothing: a file answers, or has its own patience."""
+        """Return a context in which the steps are counted anew; waiting has its own patience."""
+        self._steps = 0
         return nullcontext()
+
+    def _is_too_long(self) -> bool:
+        """Return whether what is under way is to be interrupted; a signal is obeyed here too."""
+        self._steps += 1
+        return self._steps > _MOST_STEPS
 
     @staticmethod
     def is_damage(error: Exception) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,6 +22,8 @@ from treadle.ledger.steps import STEPS, TABLES
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+ENDLESS = "WITH RECURSIVE endless(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM endless)"
 
 
 @pytest.fixture
@@ -235,6 +238,54 @@ def test_what_no_treadle_has_written_is_told_in_words(tmp_path: Path, file: Path
     with open_ledger(str(tmp_path), said.append, rebuild=True) as database:
         asked(database)
         assert len(runs(database, RunFilter())) == 2
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        f"CREATE VIEW runs AS {ENDLESS} SELECT cast(i AS TEXT) id, 0 read_to, '' state, '' root FROM endless",
+        f"CREATE TRIGGER t AFTER INSERT ON runs BEGIN DELETE FROM runs WHERE id IN ({ENDLESS} SELECT i FROM endless); END",
+        "CREATE TRIGGER t AFTER INSERT ON runs BEGIN UPDATE runs SET names = 'x'; END",
+        "CREATE VIEW other AS SELECT * FROM runs",
+    ],
+)
+def test_a_ledger_with_views_or_triggers_is_read_from_the_events(tmp_path: Path, file: Path, made: str) -> None:
+    file.write_bytes(lines(stream()))
+    path = tmp_path / "ledger.db"
+    Database(str(path)).close()
+    connection = sqlite3.connect(path)
+    if "VIEW runs" in made:
+        connection.execute("DROP TABLE runs")
+    connection.execute(made)
+    connection.commit()
+    connection.close()
+    said: list[str] = []
+    with open_ledger(str(tmp_path), said.append) as database:
+        assert [one.names for one in runs(database, RunFilter())] == [["a"]]
+    assert len(said) == 1
+    assert "it has views or triggers" in said[0]
+
+
+def test_a_question_that_never_ends_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from treadle.ledger import sqlite
+
+    monkeypatch.setattr(sqlite, "_MOST_STEPS", 2)
+    with Database(str(tmp_path / "ledger.db")) as database:
+        with pytest.raises(LedgerError, match="interrupted"):
+            database.rows(f"{ENDLESS} SELECT count(*) FROM endless")
+        with pytest.raises(LedgerError, match="interrupted"), database.transaction():
+            database.write(f"INSERT INTO runs (id) {ENDLESS} SELECT cast(i AS TEXT) FROM endless", [()])
+        # the next one has all its steps
+        assert database.rows("SELECT * FROM runs") == []
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+    with Database(str(tmp_path / "ledger.db")) as database:
+        ((pages,),) = database.rows("PRAGMA page_count")
+        database.rows(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(LedgerError, match="full"), database.transaction():
+            database.write("INSERT INTO runs (id) VALUES (?)", [(f"{number}" * 999,) for number in range(999)])
+        assert database.rows("SELECT * FROM runs") == []
 
 
 @pytest.mark.parametrize(
