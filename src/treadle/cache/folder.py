@@ -35,6 +35,8 @@ _TAG_TEXT = (
     "# This folder is a cache of outputs that Treadle makes. It may be removed at any time.\n"
 )
 _TEMPORARY = "tmp-"
+_HEX = 64
+_DIGITS = "0123456789abcdef"
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -215,8 +217,8 @@ class FolderCache:
         left = sum(one.size for one in kept)
         freed = 0
         for one in kept:
-            is_temporary = os.path.basename(one.path).startswith(_TEMPORARY)
-            if now - one.used < _LATELY or (left <= size and not is_temporary):
+            is_left = os.path.basename(one.path).startswith(_TEMPORARY)
+            if now - one.used < _LATELY or (left <= size and not is_left):
                 continue
             with suppress(OSError):
                 os.unlink(one.path)
@@ -249,12 +251,15 @@ class FolderCache:
         return count, damaged
 
     def files(self) -> Iterator[Kept]:
-        """Yield all entries and blobs, and what killed runs have left."""
+        """Yield all entries and blobs, and what killed runs have left: what has no name of these is left alone."""
         for kind in ("ac", "cas", "new"):
             top = os.path.join(self.folder, kind)
             folders = [top] if kind == "new" else [os.path.join(top, name) for name in _names_in(top)]
             for folder in folders:
                 for name in _names_in(folder):
+                    if not (_is_temporary(name) if kind == "new" else _is_key(name, folder)):
+                        # the folder may be one that has other files too: these are none of ours
+                        continue
                     with suppress(OSError):
                         status = os.lstat(os.path.join(folder, name))
                         if stat.S_ISREG(status.st_mode):
@@ -394,6 +399,17 @@ def _is_entry(path: str, name: str) -> bool:
     except (EntryError, MessageError):
         return False
     return len(body) <= ENTRY_LIMIT
+
+
+def _is_key(name: str, folder: str) -> bool:
+    """Return whether a name is one of an entry or a blob in a folder of a store."""
+    return len(name) == _HEX and name[:2] == os.path.basename(folder) and not name.strip(_DIGITS)
+
+
+def _is_temporary(name: str) -> bool:
+    """Return whether a name is one that `new_name` or a copy of an output has: its process, and random digits."""
+    words = name.removeprefix(_TEMPORARY).split("-")
+    return name.startswith(_TEMPORARY) and len(words) > 1 and words[0].isdigit() and not words[1].strip(_DIGITS)
 
 
 def _use(path: str, used: float) -> None:

@@ -165,6 +165,28 @@ def test_gc_removes_what_killed_runs_have_left(cache: FolderCache) -> None:
     assert fresh.exists()
 
 
+OTHERS = {
+    "new": ["mine", "tmp-mine", "tmp-1", "tmp-1-mine", "tmp-x-00ff"],
+    "ac/notes": ["n", "0" * 64],
+    "ac/00": ["n", "0" * 63, "G" * 64, "1" * 64, f"{'0' * 64}.txt"],
+    "cas/00": ["n", f"00{'F' * 62}"],
+}
+
+
+def test_what_has_no_name_of_the_store_is_left_alone(tmp_path: Path) -> None:
+    """L6: the user may name a folder in which there is something else."""
+    cache = FolderCache(str(tmp_path / "store"), 0)
+    mine = [Path(cache.folder, folder, name) for folder, names in OTHERS.items() for name in names]
+    for path in mine:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_text("mine")
+        used(path, 24)
+    Path(cache.folder).chmod(0o700)
+    assert cache.gc() == (0, 0)
+    assert cache.verify() == (0, [])
+    assert all(path.read_text() == "mine" for path in mine)
+
+
 def test_a_damaged_number_counts_as_nothing(cache: FolderCache, root: Path) -> None:
     """L6."""
     put(root, {"o": "text"})
