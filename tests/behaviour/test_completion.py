@@ -160,6 +160,25 @@ def test_where_nothing_can_be_known_nothing_is_said(tmp_path: Path, text: str) -
         assert done.out.startswith(":")
 
 
+@pytest.mark.parametrize(
+    "words", [["show"], ["resume"], ["diff"], ["stop"], ["attempts", "--run"], ["mark", "--run"]]
+)
+def test_runs_are_completed_where_a_run_is_meant(tmp_path: Path, words: list[str]) -> None:
+    plan(tmp_path, PLAN)
+    assert values(tmp_path, *words, "") == []
+    run_treadle(tmp_path, "run", "merge", check=1)
+    run_treadle(tmp_path, "run", "fit", check=1)
+    new, old = sorted(os.listdir(tmp_path / ".treadle/runs"), reverse=True)
+    assert values(tmp_path, *words, "") == ["last", new, old]
+    assert values(tmp_path, *words, new) == [new]
+
+
+def test_marks_are_completed_after_names(tmp_path: Path) -> None:
+    plan(tmp_path, PLAN)
+    assert values(tmp_path, "mark", "") == ["fit", "merge", "all"]
+    assert values(tmp_path, "mark", "merge", "") == ["fit", "merge", "all", "done", "todo"]
+
+
 def test_there_are_scripts_for_the_shells_that_are_known(tmp_path: Path) -> None:
     assert "complete -F" in run_treadle(tmp_path, "completion", "bash", check=0).out
     assert "did you mean zsh?" in run_treadle(tmp_path, "completion", "zhs", check=2).err

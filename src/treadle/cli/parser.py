@@ -373,6 +373,8 @@ examples:
 """,
 }
 _OF_RUNS = ("set", "pause", "continue", "stop")
+OF_A_RUN = ("resume", "show", "diff", *_OF_RUNS)
+"""Commands whose words are recorded runs."""
 _WITHOUT_NAMES = (
     "check",
     "init",

@@ -10,7 +10,7 @@ import gc
 import os
 from typing import TYPE_CHECKING
 
-from treadle.cli.parser import COMMANDS, make_parser
+from treadle.cli.parser import COMMANDS, OF_A_RUN, make_parser
 from treadle.core.text import safe
 
 from .names import Names
@@ -26,6 +26,7 @@ MOST = 1000
 """The most completions that are printed."""
 _FILES = ("schema", "init", "report")
 """Commands that take files in place of names."""
+MARKS = ("done", "todo")
 
 
 class Completions:
@@ -183,6 +184,8 @@ class _Line:
             return Completions(rows, ["nospace"], prefix)
         if option.dest == "force":
             return Completions(self.plan_names().matching(word), prefix=prefix)
+        if option.dest == "of_run":
+            return Completions(self._runs(), prefix=prefix)
         if option.dest == "folder":
             return Completions(marks=["folders"], prefix=prefix)
         return Completions(marks=["files"], prefix=prefix) if option.metavar == "FILE" else Completions()
@@ -209,12 +212,24 @@ class _Line:
 
             return Completions([(one, "") for one in CACHE_WORDS] if not self.names else [])
         if self.command in _FILES:
-            return Completions(marks=["files"])
+            return Completions(self._runs() if self.command == "report" else [], ["files"])
+        if self.command in OF_A_RUN:
+            return Completions(self._runs())
         rows = self.plan_names().matching(word) if self.command != "check" else []
+        if self.command == "mark" and self.names:
+            rows += [(one, "") for one in MARKS]
         if not rows:
             return Completions(marks=["files"])
         is_open = all(name.endswith("/") and not text for name, text in rows)
         return Completions(rows, ["nospace"] if is_open else [])
+
+    def _runs(self) -> list[Row]:
+        """Return the recorded runs of the folder of the plan, the newest first; no database is opened for that."""
+        from treadle.content.trust import STATE_FOLDER
+        from treadle.ledger.run_files import run_files
+
+        names = [file.id for file in run_files(os.path.join(self.plan_names().root(), STATE_FOLDER))]
+        return [("last", "the newest run"), *((name, "") for name in reversed(names))] if names else []
 
     def plan_names(self) -> Names:
         """Return the names of the plan; goes to the folder of -C."""

@@ -45,6 +45,15 @@ class Names:
         self._outline: Outline | None = None
         self._is_wrong = False
 
+    def root(self) -> str:
+        """Return the folder whose state folder has the recorded runs.
+
+        :raises UsageError: there is no plan
+        """
+        from treadle.session.recorded import root_of
+
+        return root_of(self._call)
+
     def matching(self, word: str) -> list[Row]:
         """Return the names that begin with a word: families and groups first, then instances, then outputs.
 
