@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from typing import TYPE_CHECKING
 
@@ -182,6 +183,71 @@ def test_a_run_whose_call_was_cut_off_is_not_taken_for_one_without_parameters(fo
     events.write_text(lines[0] + lines[1][:20])
     assert "called with are not on record" in run_treadle(folder, "resume", check=2).err
     assert done(folder) == []
+
+
+FOREIGN = "20990101-000000-000abcdef"
+
+
+def smuggle(folder: Path, *, origin: str = "", resumes: str = "") -> None:
+    """Put a run into a folder as a checkout may bring it: it has done all, with a value of its own."""
+    began = "2099-01-01T00:00:00.000Z"
+    about = {"origin": origin} if origin else {}
+    ends = [
+        {"event": "ended", "t": 1.0, "name": name, "status": "ran", "outcome": "success", "category": "PASS"}
+        for name in ("first", "second")
+    ]
+    events = [
+        {"event": "run", "t": 0.0, "schema": 1, "began": began, "id": FOREIGN, "resumes": resumes, **about},
+        {"event": "call", "t": 0.0, "argv": ["treadle", "run"], "params": {"mode": "smuggled"}},
+        *ends,
+        {"event": "summary", "t": 2.0, "total": 3, "counts": {"ran": 2}, "duration": 2.0, "exit_code": 0},
+    ]
+    run = folder / ".treadle/runs" / FOREIGN
+    run.mkdir(parents=True)
+    (run / "events").write_text("".join(json.dumps(event) + "\n" for event in events))
+
+
+@pytest.mark.parametrize("origin", ["", "0123456789abcdef", "../../../../../x"])
+@pytest.mark.parametrize("has_file", [True, False])
+def test_a_run_that_a_checkout_has_brought_is_not_gone_on_with(tmp_path: Path, origin: str, has_file: bool) -> None:
+    plan(tmp_path, PLAN)
+    smuggle(tmp_path, origin=origin)
+    if has_file:
+        (tmp_path / ".treadle/origin").write_text(origin)
+    assert "was not recorded here" in run_treadle(tmp_path, "resume", check=2).err
+    # nor after this user has run here
+    run_treadle(tmp_path, "run", check=0)
+    assert "was not recorded here" in run_treadle(tmp_path, "resume", check=2).err
+    own = json.loads(run_treadle(tmp_path, "runs", "--json", check=0).out)["runs"][1]["id"]
+    run_treadle(tmp_path, "resume", own, check=0)
+    assert done(tmp_path) == ["first slow", "second", "third"]
+
+
+def test_a_run_of_another_folder_of_ours_is_none_of_this_one(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    plan(other, PLAN)
+    run_treadle(other, "run", check=0)
+    (own,) = [one.name for one in (folder / ".treadle/runs").iterdir()]
+    shutil.copytree(folder / ".treadle/runs" / own, other / ".treadle/runs" / own)
+    assert "was not recorded here" in run_treadle(other, "resume", own, check=2).err
+    run_treadle(folder, "resume", own, check=0)
+
+
+def test_a_run_that_a_checkout_has_brought_is_no_part_of_a_chain(folder: Path) -> None:
+    own = json.loads(run_treadle(folder, "runs", "--json", check=0).out)["runs"][0]["id"]
+    smuggle(folder, resumes=own)
+    run_treadle(folder, "resume", own, check=0)
+    assert done(folder) == ["second", "third"]
+
+
+def test_a_run_that_a_cache_of_ci_has_brought_counts_where_that_is_said(folder: Path) -> None:
+    shutil.rmtree(folder / "marks", ignore_errors=True)
+    env = {"XDG_STATE_HOME": str(folder / "elsewhere")}
+    assert "was not recorded here" in run_treadle(folder, "resume", env=env, check=2).err
+    run_treadle(folder, "resume", env={**env, "TREADLE_TRUST_STATE": "1"}, check=0)
+    assert done(folder) == ["second", "third"]
 
 
 @pytest.mark.parametrize(("env", "named"), [({"TREADLE_LEDGER": "off"}, "last"), ({}, "last-1")])

@@ -20,8 +20,8 @@ Event = dict[str, Any]
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "run": (
-        *("schema", "treadle", "began", "names", "host", "jobs", "commit", "id", "pid", "user", "plan"),
-        *("workflow", "resumes", "identity", "attributes", "selection"),
+        *("schema", "treadle", "began", "names", "host", "jobs", "commit", "id", "origin", "pid", "user"),
+        *("plan", "workflow", "resumes", "identity", "attributes", "selection"),
     ),
     "call": ("argv", "params"),
     "plan": ("file", "actions", "queues", "left_out"),
@@ -132,7 +132,7 @@ def _is_place(value: object) -> bool:
 _SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(("name", "family", "help", "command", "queue", "file", "text"), (_is_text, "a text")),
     **dict.fromkeys(
-        ("host", "commit", "path", "type", "data", "outcome", "category", "reason", "id", "user"),
+        ("host", "commit", "path", "type", "data", "outcome", "category", "reason", "id", "origin", "user"),
         (_is_text, "a text"),
     ),
     **dict.fromkeys(("began", "failure", "last_line"), (_is_text, "a text")),

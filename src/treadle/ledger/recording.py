@@ -225,7 +225,7 @@ class Recording(Subscriber):
         from treadle import __version__
         from treadle.events.recorder import Recorder
 
-        from .run_files import make_run_folder, new_id
+        from .run_files import make_run_folder, new_id, own_origin
 
         record = self.record
         root = self._root_now()
@@ -234,7 +234,8 @@ class Recording(Subscriber):
         path = make_run_folder(state, run)
         sink = RunSink(path, self._lose)
         recorder = Recorder(sink, record.began)
-        about = {"id": run, "pid": os.getpid(), "host": os.uname().nodename, **record.about(root)}
+        about = {"id": run, "origin": own_origin(state), "pid": os.getpid(), "host": os.uname().nodename}
+        about |= record.about(root)
         recorder.begin(
             *(root, self.began, record.names, __version__), argv=record.argv, params=record.params, about=about
         )

@@ -78,6 +78,7 @@ def resumed(
     own: str = "",
     marks_of: Callable[[str], Mapping[str, Mark]] = lambda _: {},
     *,
+    counts: Callable[[str], bool] = lambda _: True,
     known: RunRow | None = None,
 ) -> Resumed:
     """Return what a run has done, and all of its chain: those that it has resumed, and that have resumed it.
@@ -86,11 +87,19 @@ def resumed(
 
     :param own: the run that asks, which is none of them
     :param marks_of: returns what the actions of a run were marked as, see `marks`
+    :param counts: returns whether what a run has said is believed: it may have come with a checkout
     :param known: that run, where it was looked up before: its records may be gone by now
-    :raises UsageError: records were removed meanwhile
+    :raises UsageError: records were removed meanwhile, or that run does not count
     """
+    if known is None and not counts(run):
+        raise UsageError(
+            f"the run {run} was not recorded here by Treadle for you",
+            facts=["what it says of itself and of its actions may have come with a checkout"],
+            hint="`treadle run` does what is left to do; TREADLE_TRUST_STATE=1 is for what a CI cache has brought",
+        )
     # the records of one may be removed at any moment
-    chain = [row for one in _chain(database, run) if one != own for row in runs(database, RunFilter(run=one))]
+    ids = [one for one in _chain(database, run) if one != own and counts(one)]
+    chain = [row for one in ids for row in runs(database, RunFilter(run=one))]
     done: dict[str, int] = {}
     ends: dict[str, list[End]] = {}
     living: list[RunRow] = []

@@ -17,13 +17,16 @@ from treadle.state.lock import is_locked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 RUNS = "runs"
 """The folder of recorded runs, in the state folder."""
 EVENTS = "events"
+ORIGIN = "origin"
+"""The file in the state folder that holds the origin of its runs."""
 KEPT_RUNS, KEPT_DAYS = 50, 30
 """So many runs without an identity are kept, and none that is older."""
+_ORIGIN_SIZE = 16
 
 
 class RunFile:
@@ -74,6 +77,44 @@ def make_run_folder(state: str, run: str) -> str:
     # it is of whom the state is of, as all that is made there
     own_files.create(path, "")
     return path
+
+
+def own_origin(state: str) -> str:
+    """Return the origin of the runs that are recorded in a state folder from now on.
+
+    It is a text of chance with a mark outside of the folder. Each run has it in its first event: one that came with
+    a checkout cannot have it, and is not gone on with.
+
+    :raises OSError: it cannot be written
+    """
+    known = _origin_in(state)
+    if not (trust.is_marked(known) or (known and trust.is_state_trusted())):
+        known = trust.new_id()[:_ORIGIN_SIZE]
+        trust.mark(known)
+        own_files.replace(os.path.join(state, ORIGIN), [known.encode()])
+    return known
+
+
+def _origin_in(state: str) -> str:
+    data = own_files.read(os.path.join(state, ORIGIN)) or b""
+    return data.decode() if data.isalnum() and len(data) == _ORIGIN_SIZE else ""
+
+
+def is_of_here(state: str, run: str) -> bool:
+    """Return whether a run was recorded in this folder by this user's Treadle, and did not come with a checkout.
+
+    `TREADLE_TRUST_STATE` lets runs count that a cache of CI has brought, as it does with records.
+    """
+    if trust.is_state_trusted():
+        from treadle.content.git import tracks
+
+        return not tracks(state)
+    known = _origin_in(state)
+    file = _file_of(state, run)
+    if not trust.is_marked(known) or file is None:
+        return False
+    event = _first_event(file.path)
+    return event is not None and event.get("origin") == known
 
 
 def events_of(state: str, run: str) -> str:
@@ -168,22 +209,26 @@ def remove_old_runs(state: str, now: float, keep: int = KEPT_RUNS, days: float =
 
 
 def _has_identity(path: str) -> bool:
-    """Return whether the run of a file of events has an identity: its first event names one.
-
-    That event has the names and the words of the call, and may be long.
-    """
+    """Return whether the run of a file of events has an identity: its first event names one."""
     try:
         with open(path, "rb") as file:
-            first = file.readline()
+            is_named = b'"workflow"' in file.readline()
     except OSError:
         # in doubt it is kept
         return True
-    if b'"workflow"' not in first:
-        return False
+    return is_named and bool((_first_event(path) or {}).get("workflow"))
+
+
+def _first_event(path: str) -> Mapping[str, object] | None:
+    """Return the first event of a run, None if there is none.
+
+    It has the names and the words of the call, and may be long.
+    """
     import json
 
     try:
-        event = json.loads(first)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(event, dict) and bool(event.get("workflow"))
+        with open(path, "rb") as file:
+            event = json.loads(file.readline())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None

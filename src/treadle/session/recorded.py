@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from treadle.content.trust import STATE_FOLDER
 from treadle.errors import PlanError
 from treadle.ledger.filling import fill
-from treadle.ledger.run_files import events_of
+from treadle.ledger.run_files import events_of, is_of_here
 
 from .recording import folder_of_plan, place
 
@@ -51,20 +52,21 @@ def resume(call: Call, ledger: Database, run: str) -> int:
 
     root = root_of(call)
     options, state = call.options, os.path.join(root, STATE_FOLDER)
-    found = resumed(ledger, run, marks_of=marks_of(state))
+    counts = partial(is_of_here, state)
+    found = resumed(ledger, run, marks_of=marks_of(state), counts=counts)
     here = [one for one in found.living if not is_of_another_host(state, one)]
     if here and options.wait_for is not None:
         from .resuming import end_living
 
         end_living(state, here, options.wait_for)
         fill(ledger, state)
-        found = resumed(ledger, run, marks_of=marks_of(state))
+        found = resumed(ledger, run, marks_of=marks_of(state), counts=counts)
     elif found.living and options.wait and any(is_of_another_host(state, one) for one in found.living):
         from .reaping import reap
 
         # only their signs of life tell of these
         reap(root, ledger, say=call.note, patience=LONGEST_WAIT if options.wait_for is None else options.wait_for)
-        found = resumed(ledger, run, marks_of=marks_of(state))
+        found = resumed(ledger, run, marks_of=marks_of(state), counts=counts)
     found.refuse_living()
     names = [*found.run.names, *found.run.selection.get("force", ())]
     said = call_of(found.run, options.params, options.rest, place(call, root, names))

@@ -7,6 +7,7 @@ has done meanwhile is done for it too.
 from __future__ import annotations
 
 import os
+from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from treadle.errors import UsageError
 from treadle.ledger.ledger import open_ledger
 from treadle.ledger.marks import DONE, TODO, marks_in
 from treadle.ledger.resuming import resumed
-from treadle.ledger.run_files import events_of, is_alive
+from treadle.ledger.run_files import events_of, is_alive, is_of_here
 
 if TYPE_CHECKING:
     import signal
@@ -97,7 +98,11 @@ class Resuming:
 
     def _found(self, own: str) -> Resumed:
         with open_ledger(self._state, self._warn) as ledger:
-            return resumed(ledger, self.run, own, marks_of(self._state), known=self._first.run)
+            return resumed(
+                *(ledger, self.run, own, marks_of(self._state)),
+                counts=partial(is_of_here, self._state),
+                known=self._first.run,
+            )
 
 
 def marks_of(state: str) -> Callable[[str], Mapping[str, Mark]]:
