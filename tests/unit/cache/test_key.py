@@ -154,7 +154,6 @@ def test_what_is_over_the_bounds_of_path_sets_is_dropped_from_the_old_end(monkey
             b"null",
             b"[" * 100_000,
             b'["a"]',
-            b"[[]]",
             b"[[5]]",
             b'[["../x"]]',
             b'[["a", 1]]',
@@ -166,3 +165,8 @@ def test_what_is_over_the_bounds_of_path_sets_is_dropped_from_the_old_end(monkey
 def test_path_sets_that_cannot_be_used_are_none(data: bytes) -> None:
     """D2, D3."""
     assert decode_path_sets(data) == []
+
+
+def test_an_action_that_has_discovered_nothing_has_an_empty_path_set() -> None:
+    """D1."""
+    assert decode_path_sets(encode_path_sets([[]])) == [[]]
