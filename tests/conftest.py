@@ -67,6 +67,8 @@ def _state_is_marked_in_a_folder_of_the_session(tmp_path_factory: pytest.TempPat
     """Keep the marks of the state that tests make out of the home of whoever runs them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("marks")))
+        # a plan that asks for a cache would find what another test has made
+        patch.setenv("TREADLE_CACHE", "off")
         for name in ("TREADLE_TRUST_STATE", "TREADLE_SAFE_FOLDERS"):
             patch.delenv(name, raising=False)
         yield

@@ -545,12 +545,23 @@ def test_where_there_is_no_plan_the_store_of_the_user_is_meant(project: Project,
     assert f"folder      {tmp_path}/home/.cache/treadle" in project.treadle("cache", "stats").out
 
 
-def test_a_first_plan_has_a_cache(project: Project) -> None:
-    """C5."""
+FIRST_PLANS = {
+    "C": ({"main.c": "int main(void) { return 0; }\n"}, True),
+    "a Makefile": ({"Makefile": "o: in\n\tcp in o\n"}, False),
+    "a Makefile beside C": ({"Makefile": "o: in\n\tcp in o\n", "main.c": "int main(void) { return 0; }\n"}, False),
+    "a justfile": ({"justfile": "o:\n  cp in o\n"}, False),
+}
+
+
+@pytest.mark.parametrize("kind", FIRST_PLANS)
+def test_a_first_plan_has_a_cache_if_its_commands_make_nothing_else(project: Project, kind: str) -> None:
+    """C5: a rule of another tool may make files that it does not name, and these would not come back."""
     (project.folder / "treadle.yaml").unlink()
-    project.write("Makefile", "o: in\n\tcp in o\n")
+    files, has_cache = FIRST_PLANS[kind]
+    for name, text in files.items():
+        project.write(name, text)
     assert project.treadle("init").code == 0
-    assert "\ncache: local" in project.read("treadle.yaml")
+    assert ("\ncache: local" in project.read("treadle.yaml")) == has_cache
     assert project.treadle("check").code == 0
 
 

@@ -21,7 +21,7 @@ def c_draft(root: str) -> Draft | None:
         return None
     texts = {path: read_text(root, path) for path in files}
     mains = [path for path in files if _MAIN.search(texts[path])]
-    draft = Draft("C" if len(files) > 1 else files[0])
+    draft = Draft("C" if len(files) > 1 else files[0], leaves_outputs_alone=True)
     draft.params["cc"] = {"env": "CC", "default": "cc", "help": "the compiler"}
     flags = ["-O2", "-Wall"]
     if _files(os.path.join(root, "include"), "*.h"):

@@ -139,7 +139,7 @@ def _drafts_of_programs(root: str, there: set[str], tools: dict[str, str]) -> li
     found.append(None if is_of_another else c_draft(root))
     drafts = [draft for draft in found if draft is not None]
     if not drafts and all(name.startswith((".", *_SAYS_NOTHING)) for name in os.listdir(root)):
-        drafts = [Draft("an empty folder")]
+        drafts = [Draft("an empty folder", leaves_outputs_alone=True)]
     return drafts
 
 

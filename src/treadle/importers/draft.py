@@ -63,6 +63,8 @@ class Draft:
     :ivar notes: what was not taken over, each with its reason
     :ivar products: paths that the source itself has on record as made
     :ivar passes_environment: whether the source hands on all variables of the environment
+    :ivar leaves_outputs_alone: whether its actions make their outputs and nothing else, so that a cache can bring
+        back all of it: Treadle has written the commands; rules of another tool may make more than they say
     :ivar may_lack_inputs: whether the source runs actions whose inputs are not there and that no action makes
     """
 
@@ -80,6 +82,7 @@ class Draft:
     default: list[str] | None = None
     notes: list[str] = field(default_factory=list)
     products: set[str] = field(default_factory=set)
+    leaves_outputs_alone: bool = False
     may_lack_inputs: bool = False
     passes_environment: bool = False
 
@@ -224,6 +227,7 @@ def _join(whole: Draft, draft: Draft) -> None:
     whole.queues |= draft.queues
     whole.products |= draft.products
     whole.may_lack_inputs &= draft.may_lack_inputs
+    whole.leaves_outputs_alone &= draft.leaves_outputs_alone
     whole.notes += [f"{draft.origin}: {note}" for note in draft.notes]
     whole.origin += f", {draft.origin}"
 

@@ -128,8 +128,9 @@ class _Writer:
             f"# A first plan, made by `treadle init` from {draft.origin}.",
             "",
             "treadle: 1",
-            "cache: local  # outputs of former states come back: see docs/cache.md",
         ]
+        if draft.leaves_outputs_alone:
+            self.lines.append("cache: local  # outputs of former states come back: see docs/cache.md")
         self._names("params", draft.params)
         self._names("vars", draft.vars)
         if draft.queues and any("queue" in action.keys for action in draft.live):
