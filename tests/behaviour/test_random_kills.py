@@ -122,7 +122,9 @@ class Stops:
         for name in (*NAMES, ALWAYS):
             assert done.count(name) <= self.said("end").count(name), f"{name} is recorded as done, and was not"
         before = len(self.said("start"))
-        resumes = bool(fresh) and self.rng.random() < 0.5
+        # one that was stopped before it could tell how it was called is refused, and has to be called again
+        is_told = bool(fresh) and any(event["event"] == "call" for event in recorded[fresh[-1]])
+        resumes = is_told and self.rng.random() < 0.5
         words = ("resume", fresh[-1]) if resumes else ("run",)
         run_treadle(self.folder, *words, "-j3", env=self.env, check=0)
         started = self.started_last(before)
