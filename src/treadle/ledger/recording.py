@@ -201,6 +201,9 @@ class Recording(Subscriber):
         for method, argument in self._early:
             getattr(recorder, method)(argument)
         self._early.clear()
+        if self._sink is not None:
+            # one that is killed in its first round can be gone on with too: it has said how it was called
+            self._sink.write()
         return recorder
 
     def _opened_if_there(self) -> Recorder | None:
