@@ -75,7 +75,7 @@ def parse(text: str | bytes) -> Lease | None:
 
 
 class Silence:
-    """How long another side has shown no new counter, by a clock of whoever looks.
+    """How long another side has shown no new counter, by a clock of the side that looks.
 
     :param now: when the look begins: until a first counter is seen, silence counts from here
     """
