@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from helpers import DEADLINE, Fifo, ended, plan, run_treadle, start_treadle
+from treadle.ledger.steps import STEPS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,7 +154,7 @@ def test_a_long_run_is_in_the_ledger_while_it_lasts_and_after_a_restart_of_the_s
         f"  b: {{sh: 'read -r x < {second.path}', needs: a, always: true}}\n",
     )
     child = start_treadle(tmp_path, "run", "b", env={"TREADLE_LEDGER": url})
-    until(lambda: table_is_there(postgres_server), "the tables")
+    until(lambda: tables_are_whole(postgres_server), "the tables")
     until(lambda: [row[1::2] for row in in_database(postgres_server)] == [("running", 1)], "its first attempt")
     postgres_server.kill()
     postgres_server.start()
@@ -165,9 +166,12 @@ def test_a_long_run_is_in_the_ledger_while_it_lasts_and_after_a_restart_of_the_s
     assert [row[1::2] for row in in_database(postgres_server)] == [("done", 2)]
 
 
-def table_is_there(server: PostgresServer) -> bool:
+def tables_are_whole(server: PostgresServer) -> bool:
+    """Return whether all steps of the schema are done: each is a transaction of its own."""
     with server.connect("ledger") as connection:
-        return connection.execute("SELECT to_regclass('treadle.attempts')::text").fetchall() != [(None,)]
+        if connection.execute("SELECT to_regclass('treadle.schema_version')::text").fetchall() == [(None,)]:
+            return False
+        return connection.execute("SELECT version FROM treadle.schema_version").fetchall() == [(len(STEPS),)]
 
 
 def test_a_killed_run_is_lost_by_the_next_look_in_its_folder_and_not_by_one_elsewhere(
