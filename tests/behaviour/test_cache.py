@@ -503,11 +503,50 @@ def test_the_command_says_what_the_store_holds_and_cleans_it_up(project: Project
     assert "entries     4" in said
     data = json.loads(project.treadle("cache", "stats", "--json").out)
     assert (data["entries"], data["most_bytes"]) == (4, 5 << 30)
-    project.write("plan", PLAN.replace("cache: local", "cache: {local: {size: 1KB}}"))
+    project.environ["TREADLE_CACHE_SIZE"] = "1KB"
     for path in Path(project.environ["TREADLE_CACHE_DIR"]).glob("*/*/*"):
         os.utime(path, (1, 1))
     assert project.treadle("cache", "gc").out.endswith("KiB left\n")
     assert json.loads(project.treadle("cache", "stats", "--json").out)["bytes"] <= 1000
+
+
+def test_a_plan_may_let_the_store_of_the_user_have_more_and_never_less(project: Project, tmp_path: Path) -> None:
+    """L6: a checkout with a small size would evict what the other projects have stored."""
+
+    def most(size: str, **environ: str) -> int:
+        said = f"cache: {{local: {{size: {size}}}}}" if size else "cache: local"
+        project.write("plan", PLAN.replace("cache: local", said))
+        found: int = json.loads(project.treadle("cache", "stats", "--json", **environ).out)["most_bytes"]
+        return found
+
+    usual = 5 << 30
+    project.run()
+    assert most("1KB") == usual
+    for path in Path(project.environ["TREADLE_CACHE_DIR"]).glob("*/*/*"):
+        os.utime(path, (1, 1))
+    project.write("in", "2\n")
+    project.run()
+    project.write("in", "1\n")
+    assert project.run() == []
+    assert most("20GB") == 20 * 10**9
+    # to look notes nothing
+    assert most("") == usual
+    most("20GB")
+    project.run("--force")
+    assert most("") == 20 * 10**9
+    asked = Path(project.environ["TREADLE_CACHE_DIR"], "asked")
+    assert asked.stat().st_mode & 0o777 == 0o600
+    os.utime(asked, (1, 1))
+    assert most("") == usual
+    for text in ("", "-3", "x" * 100, "9" * 40):
+        asked.write_text(text)
+        assert most("") == usual
+    assert most("20GB", TREADLE_CACHE_SIZE="1KB") == 1000
+    assert "TREADLE_CACHE_SIZE needs a unit" in project.treadle("cache", "stats", TREADLE_CACHE_SIZE="20").err
+    own = PLAN.replace("cache: local", "cache: {local: {size: 1KB, folder: project}}")
+    project.write("plan", own)
+    project.environ.pop("TREADLE_CACHE_DIR")
+    assert json.loads(project.treadle("cache", "stats", "--json").out)["most_bytes"] == 1000
 
 
 def test_the_command_finds_damage_and_removes_it(project: Project) -> None:

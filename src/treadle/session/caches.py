@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
+from time import time
 from typing import TYPE_CHECKING
 
 from treadle.cache.folder import SIZE, FolderCache
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
 
 FOLDER = "TREADLE_CACHE_DIR"
 """The variable that says where the local store is."""
+MOST = "TREADLE_CACHE_SIZE"
+"""The variable that says how many bytes it may have, whatever plans say."""
+_ASKED = "asked"
+"""The file in the store of the user with the largest size that a plan asked for lately."""
+_DAY = 86400.0
+_LATELY = 30 * _DAY
+"""Seconds for which the other plans of the user go by that."""
 _ID = "id"
 """The file in a store of a project with the id that its mark has."""
 
@@ -44,6 +53,8 @@ def open_caches(
     :param note: called with a line about one that is not used
     """
     store, is_own = local_store(said, root, environ)
+    if said and not is_own and not environ.get(MOST):
+        _note_asked(store.folder, json.loads(said).get("size", 0))
     if is_own and (why := _why_not(store.folder)):
         note(f"the cache {STATE_FOLDER}/cache is not used: {why}")
         return ()
@@ -51,13 +62,55 @@ def open_caches(
 
 
 def local_store(said: str, root: str, environ: Mapping[str, str]) -> tuple[FolderCache, bool]:
-    """Return the local store, and whether it is in the project."""
+    """Return the local store, and whether it is in the project.
+
+    All projects share the store of the user: a plan may let it have more than usual, and never less, or one
+    checkout would evict what the others have stored. Only TREADLE_CACHE_SIZE does that.
+    """
     given = json.loads(said) if said else {}
-    size = given.get("size", SIZE)
-    folder = environ.get(FOLDER, "")
+    folder, most = environ.get(FOLDER, ""), _most(environ)
     if not folder and given.get("folder") == "project":
-        return FolderCache(os.path.join(root, STATE_FOLDER, "cache"), size), True
-    return FolderCache(os.path.join(root, folder) if folder else user_folder(environ), size), False
+        return FolderCache(os.path.join(root, STATE_FOLDER, "cache"), most or given.get("size", SIZE)), True
+    store = FolderCache(os.path.join(root, folder) if folder else user_folder(environ))
+    store.size = most or max(SIZE, given.get("size", 0), _asked(store.folder)[0])
+    return store, False
+
+
+def _most(environ: Mapping[str, str]) -> int:
+    """Return how many bytes the user lets the store have, 0 if that is not said.
+
+    :raises UsageError: it is no amount
+    """
+    text = environ.get(MOST, "")
+    if not text:
+        return 0
+    from treadle.core.pool import MEMORY, amount_of
+
+    amount = amount_of(MEMORY, text)
+    if isinstance(amount, str):
+        raise UsageError(f"{MOST} {amount}, not {text!r}", hint="for example 20GB")
+    return amount
+
+
+def _asked(folder: str) -> tuple[int, float]:
+    """Return the size that a plan asked for in the last month, 0 if none did, and how long ago."""
+    path = os.path.join(folder, _ASKED)
+    text = own_files.read(path) or b""
+    try:
+        age = time() - os.stat(path).st_mtime
+    except OSError:
+        return 0, 0.0
+    return (int(text) if len(text) < 20 and text.isdigit() and age < _LATELY else 0), age
+
+
+def _note_asked(folder: str, size: int) -> None:
+    """Note that a plan has asked for more than usual, for plans that do not: each evicts when it ends."""
+    if size <= SIZE or not os.path.isdir(folder):
+        return
+    asked, age = _asked(folder)
+    if size > asked or (size == asked and age > _DAY):
+        with suppress(OSError):
+            own_files.replace(os.path.join(folder, _ASKED), [b"%d" % size], 0o600)
 
 
 def user_folder(environ: Mapping[str, str]) -> str:

@@ -372,8 +372,8 @@ CACHE_KEYS = _table(
 )  # fmt: skip
 
 STORE_KEYS = _table(
-    Key("size", TEXT, "How many bytes it may have; above that what was used longest ago is removed.", "5GiB",
-        "size: 20GB"),
+    Key("size", TEXT, "How many bytes it may have; above that what was used longest ago is removed. The store of "
+        "the user never gets less than 5GiB by it.", "5GiB", "size: 20GB"),
     Key("folder", STORE_FOLDER, "Its folder: one for all projects of the `user`, or `.treadle/cache` of this "
         "`project`.", "user", "folder: project"),
 )  # fmt: skip
