@@ -1,4 +1,4 @@
-"""Writes the tables of keys into docs/plan.md, from the tables that validate plans.
+"""Writes the tables of keys into docs/reference/plan.md, from the tables that validate plans.
 
 Called as `python docs/_tools/plan_reference.py`. It replaces only the text between `<!-- keys of NAME -->` and
 `<!-- end of keys -->`.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from treadle.plan.schema.keys import TABLES, Key
 
-PAGE = Path(__file__).parents[1] / "plan.md"
+PAGE = Path(__file__).parents[1] / "reference/plan.md"
 BETWEEN = re.compile(r"(?<=<!-- keys of )(\w+)( -->\n).*?(?=\n<!-- end of keys -->)", re.DOTALL)
 
 

@@ -2,7 +2,7 @@
 
 Each class here has the names of the old class and no other, so whatever a subclass adds is its own. The Treadle
 object that does the work is inside (`native` returns it); of the object outside it uses the old names alone. What
-differs from e3 is the table of docs/e3.md, and a test holds each row of it.
+differs from e3 is the table of docs/reference/e3.md, and a test holds each row of it.
 """
 
 from __future__ import annotations

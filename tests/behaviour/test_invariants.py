@@ -1,4 +1,4 @@
-"""What must always hold: one test for each of the invariants of docs/design.md, through the real command.
+"""What must always hold: one test for each of the invariants of docs/explanation/design.md, through the real command.
 
 Each of them is held by many others in depth; these are the shortest that would fail.
 """

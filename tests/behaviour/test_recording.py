@@ -60,7 +60,7 @@ def test_a_verdict_is_told_when_it_is_reached_and_not_when_its_action_starts(tmp
 
 
 def test_the_page_on_events_names_all_kinds_with_all_their_fields() -> None:
-    text = (ROOT / "docs/events.md").read_text("utf-8")
+    text = (ROOT / "docs/reference/events.md").read_text("utf-8")
     parts = re.split(r"^## `(\w+)`.*\n", text, flags=re.MULTILINE)
     told = {
         # a second table is that of the fields within one

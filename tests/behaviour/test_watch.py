@@ -604,7 +604,7 @@ def test_the_plan_may_be_watched_from_elsewhere(folder: Path, tmp_path: Path) ->
 
 
 def test_the_example_of_the_page_is_what_is_said(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "command.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs/reference/command.md").read_text("utf-8")
     example = re.search(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     told = re.search(r"^\$ treadle run --watch\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert example is not None

@@ -1,4 +1,4 @@
-"""The example of docs/words.md does the same in each of its three forms."""
+"""The example of docs/explanation/words.md does the same in each of its three forms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from helpers import run_treadle
 
-PAGE = (Path(__file__).parents[2] / "docs" / "words.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/explanation/words.md").read_text("utf-8")
 PYTHON = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 PLAN, PRINTED = re.findall(
     r"^```(?:yaml)?\n(.*?)^```$", PAGE.partition("## As a walk")[0], re.MULTILINE | re.DOTALL

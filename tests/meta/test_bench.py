@@ -87,7 +87,7 @@ def test_the_order_by_longest_paths_is_measured_against_that_of_insertion() -> N
     assert [row[0] for row in rows] == ["one long chain", "project", "pipeline"]
     for _, _, inserted, ordered, _, least in rows:
         assert float(inserted) > float(ordered) >= float(least)
-    assert f"| {' | '.join(rows[0])} |" in (BENCH.parent / "docs/performance.md").read_text()
+    assert f"| {' | '.join(rows[0])} |" in (BENCH.parent / "docs/explanation/performance.md").read_text()
 
 
 def test_the_bench_of_the_ledger_asks_all_that_the_commands_ask() -> None:

@@ -18,7 +18,7 @@ from treadle.cli.parser import _DAILY, _OTHERS, COMMANDS, make_parser
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE = (Path(__file__).parents[2] / "docs" / "command.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/reference/command.md").read_text("utf-8")
 SECTIONS = dict(re.findall(r"^## treadle (\w+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 COMMON = PAGE.partition("## The plan, and other options")[2].partition("\n## ")[0]
 VARYING = (
@@ -55,7 +55,7 @@ def test_the_page_has_a_section_for_each_command() -> None:
 def test_each_option_of_a_command_is_on_the_page(command: str) -> None:
     text = COMMON + SECTIONS[command]
     missing = [name for name in options_of(command) if not re.search(rf"`{re.escape(name)}\b", text)]
-    assert not missing, f"docs/command.md says nothing of {missing} of treadle {command}"
+    assert not missing, f"docs/reference/command.md says nothing of {missing} of treadle {command}"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

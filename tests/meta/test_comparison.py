@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_each_line_of_the_comparison_is_held_by_tests_that_exist() -> None:
-    text = (ROOT / "docs" / "comparison.md").read_text("utf-8").partition("\n## asynciojobs\n")[2]
+    text = (ROOT / "docs/explanation/comparison.md").read_text("utf-8").partition("\n## asynciojobs\n")[2]
     rows = [line for line in text.partition("\n## ")[0].splitlines() if line.startswith("| ")][2:]
     sources = "".join(path.read_text("utf-8") for path in sorted((ROOT / "tests/unit/aio").glob("test_*.py")))
     there = set(re.findall(r"^def (test_\w+)", sources, re.MULTILINE))
@@ -24,7 +24,10 @@ def test_each_line_of_the_comparison_is_held_by_tests_that_exist() -> None:
 def rows_of(system: str) -> list[list[list[str]]]:
     """Return the tables of a section, each with the cells of its rows, without the heads."""
     section = (
-        (ROOT / "docs" / "comparison.md").read_text("utf-8").partition(f"\n## {system}\n")[2].partition("\n## ")[0]
+        (ROOT / "docs/explanation/comparison.md")
+        .read_text("utf-8")
+        .partition(f"\n## {system}\n")[2]
+        .partition("\n## ")[0]
     )
     tables = [[line for line in part.splitlines() if line.startswith("| ")][2:] for part in section.split("\n\n")]
     return [[re.split(r"(?<!\\\\) \| ", row.strip("| ")) for row in table] for table in tables if table]

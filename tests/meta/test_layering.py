@@ -1,4 +1,4 @@
-"""The direction of imports inside the package, read from the sources: see docs/design.md, "The packages".
+"""The direction of imports inside the package, read from the sources: see docs/explanation/design.md, "The packages".
 
 Every import counts, also inside a function and under TYPE_CHECKING.
 """
@@ -22,7 +22,7 @@ ALL_MAY_USE = {"errors", "status", "thread_owners", "_startup"}
 
 
 def rows() -> dict[str, set[str]]:
-    """Return what each package may import beside itself and what all may use, as the table of docs/design.md says."""
+    """Return what each package may import beside itself and what all may use, as the table of docs/explanation/design.md says."""
     walk = {"scheduling", "engines", "events", "content", "core"}
     command = {"walk", "state", "cache", *walk}
     fastpath = {"command", *command}

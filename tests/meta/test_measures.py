@@ -1,4 +1,4 @@
-"""Bounds on the worst places of the code, and what must not stand in it: see docs/development.md, "Measures"."""
+"""Bounds on the worst places of the code, and what must not stand in it: see CONTRIBUTING.md, "Measures"."""
 
 from __future__ import annotations
 

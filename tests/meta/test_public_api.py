@@ -110,7 +110,7 @@ def test_each_outcome_and_kind_of_reason_is_public_and_told_of() -> None:
     values = {name for name, value in vars(decision).items() if name.isupper() and isinstance(value, str)}
     words = values - {"OUTPUT", "COMMAND", "ABSENT"}
     assert words <= TREADLE
-    page = (Path(__file__).parents[2] / "docs" / "walk.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs/reference/walk.md").read_text("utf-8")
     assert not [name for name in [*words, "DRAINING", "STOPPING", "KILLING"] if f"`{name}`" not in page]
 
 

@@ -17,7 +17,7 @@ from treadle import RunControl
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PAGE = (Path(__file__).parents[2] / "docs" / "runs.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/howto/runs.md").read_text("utf-8")
 FIT = """#!/bin/sh
 test -e {free} || {{ echo up > {up}; read -r line < {go}$1; }}
 echo "$1 $2" > "$3"

@@ -1,6 +1,6 @@
 """The hot modules: what `treadle run` loads of ours with nothing to do, and with one input edited.
 
-They import little and late, see docs/development.md, "Measures". tests/meta/test_start_up.py compares these lists
+They import little and late, see CONTRIBUTING.md, "Measures". tests/meta/test_start_up.py compares these lists
 with what is loaded, in both directions, and with the modules for which ruff's TID253 is on in pyproject.toml.
 """
 

@@ -1,8 +1,9 @@
 """Coroutine jobs with requirements between them, in schedulers that may hold schedulers.
 
 The names, signatures and results are those of asynciojobs: a program written for it works after changing its
-import. Differences on purpose are listed in docs/aio.md. ActionJob and ProcessJob connect them with the rest of
-Treadle: a scheduler may be an action of a walk, and a Command a job. It knows nothing of walks and fingerprints.
+import. Differences on purpose are listed in docs/reference/aio.md. ActionJob and ProcessJob connect them with the
+rest of Treadle: a scheduler may be an action of a walk, and a Command a job. It knows nothing of walks and
+fingerprints.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def is_told(state: Mapping[str, Any]) -> bool:
 def living_rows(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what is said of the whole run: a word, and a text.
 
-    :param state: what the run answers of itself, as docs/command.md lists it
+    :param state: what the run answers of itself, as docs/reference/command.md lists it
     """
     if state.get("total"):
         yield "ended", f"{state['ended']:,} of {wording.count(state['total'], 'action')}"

@@ -64,7 +64,7 @@ class Answer:
 def apply(request: Request, state: Mapping[str, Any]) -> Answer:
     """Return what a request does to a run.
 
-    :param state: what the run does, as `session.run_state` says it and docs/command.md lists it
+    :param state: what the run does, as `session.run_state` says it and docs/reference/command.md lists it
     """
     return _VERBS[request.verb](request, state)
 

@@ -1,7 +1,7 @@
 """The events of a run: their fields, and how a line of the file is read.
 
-They are the only source of all reports. This module knows nothing of walks; docs/events.md is its page, and a test
-compares the two.
+They are the only source of all reports. This module knows nothing of walks; docs/reference/events.md is its page,
+and a test compares the two.
 """
 
 from __future__ import annotations

@@ -55,7 +55,9 @@ def text_of_plan(draft: Draft, root: str, schema: str) -> str:
             continue
         if not _refuse_files_of_the_project(draft, plan, products) and not drop_cleaning(draft):
             return writer.text
-    raise TreadleError("init found nothing that passes the checks of plans", hint="write one by hand: docs/plan.md")
+    raise TreadleError(
+        "init found nothing that passes the checks of plans", hint="write one by hand: docs/reference/plan.md"
+    )
 
 
 def _checked(text: str, root: str) -> Plan:

@@ -60,7 +60,7 @@ class RunControl:
             self._events = found.path
 
     def state(self) -> dict[str, Any]:
-        """Return what the run does now, as docs/command.md describes it: what runs, what waits and for what.
+        """Return what the run does now, what waits and for what, as docs/reference/command.md lists it.
 
         :raises TreadleError: it does not answer
         """

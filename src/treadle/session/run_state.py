@@ -37,7 +37,7 @@ class RunState:
         self._families: tuple[CommandWalk, dict[str, int]] | None = None
 
     def data(self, call: Call, *, is_paused: bool) -> dict[str, Any]:
-        """Return it as data; docs/command.md lists what is in it.
+        """Return it as data; docs/reference/command.md lists what is in it.
 
         :param call: the call of the run
         """

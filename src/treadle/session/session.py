@@ -88,7 +88,7 @@ class Session(Call):
         return self._asked({"verb": "set", **{name: value for name, value in said.items() if value is not None}})
 
     def state(self) -> dict[str, Any]:
-        """Return what the current run does, as docs/command.md describes it. Any thread may call this."""
+        """Return what the current run does, as docs/reference/command.md describes it. Any thread may call this."""
         from .controls import asked
 
         found: dict[str, Any] = asked(self, {"verb": "state"})["state"]

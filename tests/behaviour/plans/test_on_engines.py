@@ -32,7 +32,7 @@ PLANS = {
         "plans/site.yaml",
         [
             *("plans/site.yaml", "plans/site", "plans/package", "plans/monorepo", "plans/suite", "docs"),
-            *("README.md", "CHANGELOG.md", "LICENSE"),
+            *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"),
         ],
         PYTHON,
     ),

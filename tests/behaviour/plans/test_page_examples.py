@@ -75,7 +75,7 @@ def check(folder: Path, commands: Commands) -> None:
         assert settled(said) == settled(printed), (command, done)
 
 
-@pytest.mark.parametrize("example", examples("scheduling.md"))
+@pytest.mark.parametrize("example", examples("explanation/scheduling.md"))
 def test_the_commands_after_a_plan_print_what_the_page_says(example: Example, tmp_path: Path) -> None:
     text, commands = example
     folder = tmp_path / "project"
@@ -89,12 +89,12 @@ def test_the_suite_to_take_over_prints_what_the_page_says(tmp_path: Path) -> Non
     shutil.copytree(SUITE, tmp_path / "suite", ignore=shutil.ignore_patterns("out", ".treadle", "__pycache__"))
     check(
         tmp_path / "suite",
-        [one for kind, text in blocks("testing.md") if kind == "console" for one in commands_of(text)],
+        [one for kind, text in blocks("howto/testing.md") if kind == "console" for one in commands_of(text)],
     )
 
 
 def test_each_piece_of_a_plan_on_the_page_is_one_of_the_suite() -> None:
-    pieces = [text for kind, text in blocks("testing.md") if kind == "yaml"]
+    pieces = [text for kind, text in blocks("howto/testing.md") if kind == "yaml"]
     plan = (SUITE / "treadle.yaml").read_text("utf-8")
     assert len(pieces) > 5
     assert [piece for piece in pieces if piece not in plan] == []

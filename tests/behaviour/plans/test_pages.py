@@ -1,4 +1,4 @@
-"""The plans on the pages for newcomers run, and what docs/comparison.md says of lines and tests is so."""
+"""The plans on the pages for newcomers run, and what docs/explanation/comparison.md says of lines and tests is so."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def blocks(page: str) -> list[tuple[str, str]]:
 def plans() -> list[object]:
     """Return the plans on the pages, those that compile with what they need."""
     found: list[object] = []
-    for page in ("faq.md", "coming-from.md", "comparison.md"):
+    for page in ("howto/faq.md", "howto/coming-from.md", "explanation/comparison.md"):
         texts = [text for kind, text in blocks(page) if kind == "yaml" and text.startswith("treadle: 1")]
         assert texts, page
         for number, text in enumerate(texts):
@@ -66,7 +66,7 @@ def test_each_plan_on_a_page_runs_and_then_has_no_more_to_make(text: str, tmp_pa
         assert "nothing to do" in again.out
 
 
-COMPARED = blocks("comparison.md")
+COMPARED = blocks("explanation/comparison.md")
 LANGUAGES = {
     "Make": ("make", ""),
     "ninja": ("ninja", ""),
@@ -79,14 +79,14 @@ LANGUAGES = {
 
 
 def example(tool: str) -> str:
-    """Return the example of a tool in docs/comparison.md."""
+    """Return the example of a tool in docs/explanation/comparison.md."""
     language, begin = LANGUAGES[tool]
     (text,) = (text for kind, text in COMPARED if kind == language and text.startswith(begin))
     return text
 
 
 def test_the_lines_of_the_examples_are_counted_right() -> None:
-    page = (ROOT / "docs/comparison.md").read_text("utf-8")
+    page = (ROOT / "docs/explanation/comparison.md").read_text("utf-8")
     said = re.findall(r"^\| (\w+) \| (\d+) \|", page, re.MULTILINE)
     counted = [(tool, str(sum(1 for line in example(tool).splitlines() if line.strip()))) for tool in LANGUAGES]
     assert sorted(said) == sorted(counted)
@@ -131,7 +131,7 @@ def test_what_why_says_of_a_variable_is_what_the_page_shows(tmp_path: Path) -> N
 
 
 def test_the_tests_behind_the_probes_are_there() -> None:
-    page = (ROOT / "docs/comparison.md").read_text("utf-8").partition("\n## Probes\n")[2]
+    page = (ROOT / "docs/explanation/comparison.md").read_text("utf-8").partition("\n## Probes\n")[2]
     named = set(re.findall(r"`(test_\d\w+)`", page))
     there = set(
         re.findall(r"^def (test_\w+)", (ROOT / "tests/behaviour/test_ten_probes.py").read_text(), re.MULTILINE)

@@ -24,11 +24,12 @@ def run_before(tmp_path_factory: pytest.TempPathFactory) -> Copy:
         "docs",
         "README.md",
         "CHANGELOG.md",
+        "CONTRIBUTING.md",
         "LICENSE",
     )
     ran = copy.run()
     pages = [path.relative_to(copy.folder).as_posix() for path in copy.folder.glob("docs/**/*.md")]
-    for page in ("README.md", "CHANGELOG.md", *pages):
+    for page in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", *pages):
         assert {f"page@{page}", f"outline@{page}"} <= set(ran)
     assert "links" in ran
     return copy
@@ -69,33 +70,33 @@ def test_links_and_anchors_of_the_site_lead_somewhere(site: Copy) -> None:
 
 
 def test_an_edit_of_a_text_writes_its_page(site: Copy) -> None:
-    with (site.folder / "docs/walk.md").open("a") as page:
+    with (site.folder / "docs/reference/walk.md").open("a") as page:
         page.write("\nAnd a last *word*.\n")
-    assert site.run() == ["outline@docs/walk.md", "page@docs/walk.md"]
-    assert "<p>And a last <em>word</em>.</p>" in site.read("out/site/docs/walk.html")
+    assert site.run() == ["outline@docs/reference/walk.md", "page@docs/reference/walk.md"]
+    assert "<p>And a last <em>word</em>.</p>" in site.read("out/site/docs/reference/walk.html")
 
 
 def test_a_new_heading_checks_the_links_and_a_new_title_writes_every_page(site: Copy) -> None:
-    with (site.folder / "docs/walk.md").open("a") as page:
+    with (site.folder / "docs/reference/walk.md").open("a") as page:
         page.write("\n## One more thing\n")
-    assert site.run() == ["links", "menu", "outline@docs/walk.md", "page@docs/walk.md"]
-    site.edit("docs/walk.md", "# ", "# The title: ")
+    assert site.run() == ["links", "menu", "outline@docs/reference/walk.md", "page@docs/reference/walk.md"]
+    site.edit("docs/reference/walk.md", "# ", "# The title: ")
     ran = site.run()
-    assert {"menu", "page@README.md", "page@docs/plan.md", "outline@docs/walk.md"} <= set(ran)
-    assert "outline@docs/plan.md" not in ran
+    assert {"menu", "page@README.md", "page@docs/reference/plan.md", "outline@docs/reference/walk.md"} <= set(ran)
+    assert "outline@docs/reference/plan.md" not in ran
     assert ">The title: " in site.read("out/site/README.html")
 
 
 def test_a_new_page_is_in_the_menu_without_a_word_in_the_plan(site: Copy) -> None:
-    (site.folder / "docs/new.md").write_text("# Something new\n\nSee [plans](plan.md#foreach).\n")
+    (site.folder / "docs/new.md").write_text("# Something new\n\nSee [plans](reference/plan.md#foreach).\n")
     assert {"outline@docs/new.md", "page@docs/new.md", "menu", "links"} <= set(site.run())
-    assert '<a href="new.html">Something new</a>' in site.read("out/site/docs/plan.html")
+    assert '<a href="../new.html">Something new</a>' in site.read("out/site/docs/reference/plan.html")
 
 
 def test_a_link_that_leads_nowhere_fails_and_is_named(site: Copy) -> None:
-    (site.folder / "docs/new.md").write_text("# New\n\n[a](plan.md#nothing), [b](gone.md), [c](#new)\n")
+    (site.folder / "docs/new.md").write_text("# New\n\n[a](reference/plan.md#nothing), [b](gone.md), [c](#new)\n")
     done = run_treadle(site.folder, "run", "-f", site.plan, *site.options, "links", check=1)
     said = done.out + done.err
-    assert "docs/new.md: plan.md#nothing leads nowhere" in said
+    assert "docs/new.md: reference/plan.md#nothing leads nowhere" in said
     assert "docs/new.md: gone.md leads nowhere" in said
     assert "docs/new.md: #new" not in said

@@ -1,4 +1,4 @@
-"""What treadle.e3 does otherwise than e3: each row of the table in docs/e3.md has its test here."""
+"""What treadle.e3 does otherwise than e3: each row of the table in docs/reference/e3.md has its test here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from treadle.e3 import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PAGE = Path(__file__).parents[3] / "docs" / "e3.md"
+PAGE = Path(__file__).parents[3] / "docs/reference/e3.md"
 SUCCESS, FAILURE, SKIP, FORCE_FAIL = (
     *(ReturnValue.success, ReturnValue.failure),
     *(ReturnValue.skip, ReturnValue.force_fail),

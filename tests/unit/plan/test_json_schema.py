@@ -46,7 +46,7 @@ def problems(text: str) -> list[str]:
 
 def plans() -> list[str]:
     """Return all whole plans of the pages and in plans/."""
-    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     blocks = [text for page in pages for text in BLOCK.findall(page.read_text("utf-8"))]
     files = [path.read_text("utf-8") for path in sorted((ROOT / "plans").rglob("*.yaml"))]
     return [text for text in [*blocks, *files] if re.search(r"^treadle: 1", text, re.MULTILINE)]

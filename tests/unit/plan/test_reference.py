@@ -13,8 +13,8 @@ from plan_folder import Folder
 from repositories import Repository
 from treadle.plan.schema.keys import TABLES, Key
 
-PAGE = Path(__file__).parents[3] / "docs/plan.md"
-WITH_TABLES = runpy.run_path(str(PAGE.parent / "_tools/plan_reference.py"))["with_tables"]
+PAGE = Path(__file__).parents[3] / "docs/reference/plan.md"
+WITH_TABLES = runpy.run_path(str(PAGE.parents[1] / "_tools/plan_reference.py"))["with_tables"]
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
 FILES = (
     *("data/raw.csv", "src/split.py", "src/a.c", "src/b.c", "src/prog", "docs/a.md", "docs/drafts/b.md"),

@@ -39,7 +39,7 @@ def init_command(call: Call) -> int:
         raise UsageError(
             "there is nothing here to make a plan from",
             facts=[f"looked for {', '.join(FILES)}, Python and C"],
-            hint="docs/plan.md shows how to write one",
+            hint="docs/reference/plan.md shows how to write one",
         )
     draft = merged(drafts)
     text = text_of_plan(draft, root, SCHEMA_FILE)
