@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from .core.decision import OUTPUT_ALTERED as OUTPUT_ALTERED
     from .core.decision import OUTPUT_MISSING as OUTPUT_MISSING
     from .core.decision import REMOVED as REMOVED
+    from .core.decision import RESTORE as RESTORE
     from .core.decision import RUN as RUN
     from .core.decision import SKIP as SKIP
     from .core.decision import SKIPPED_ITSELF as SKIPPED_ITSELF
@@ -135,7 +136,7 @@ _HOMES = {
         *("NEW", "CHANGED", "ADDED", "REMOVED", "OUTPUT_MISSING", "OUTPUT_ALTERED", "NO_PREDICTION", "UNTRACKED"),
         "MARKED",
         *("ALWAYS", "FORCED", "FAILED", "INTERRUPTED", "INPUTS_MOVED", "UNANSWERED", "BLOCKED_BY", "DEPENDS_ON"),
-        *("NOT_ASKED", "MET_BY", "AFTER_FAILURE", "NOT_NEEDED", "ONLY_IF", "SKIPPED_ITSELF"),
+        *("NOT_ASKED", "MET_BY", "AFTER_FAILURE", "NOT_NEEDED", "ONLY_IF", "SKIPPED_ITSELF", "RESTORE"),
         *("ASKED", "AT_END", "DECLINED"),
     ),
     "errors": (

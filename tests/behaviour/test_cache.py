@@ -711,6 +711,112 @@ def test_outputs_that_other_actions_read_are_seen_as_restored(project: Project) 
     assert project.treadle("status").code == 0
 
 
+def test_status_says_what_would_be_restored(project: Project) -> None:
+    """F1: from the local store alone, and what reads it is judged by what it would hold."""
+    before = {"found": "restore", "file": "restore", "tree": "restore"}
+    project.run()
+    project.write("in", "2\n")
+    project.run()
+    project.write("in", "1\n")
+    store = Path(project.environ["TREADLE_CACHE_DIR"])
+    for path in store.glob("*/*/*"):
+        os.utime(path, (1, 1))
+
+    def stamps() -> dict[Path, tuple[int, int]]:
+        paths = (*store.rglob("*"), *project.folder.rglob("*"))
+        return {path: (path.lstat().st_mtime_ns, path.lstat().st_ctime_ns) for path in paths}
+
+    untouched = stamps()
+    done = project.treadle("status")
+    assert done.code == 1
+    assert done.out.splitlines()[:1] == ["would be restored file: input in changed"]
+    assert "3 would be restored" in done.out
+    assert project.treadle("run", "-n").out == done.out
+    data = json.loads(project.treadle("status", "--json").out)
+    assert {one["name"]: one["decision"] for one in data["actions"]} == before
+    assert (data["counts"]["restore"], data["counts"]["run"]) == (3, 0)
+    assert "tree would be restored from the local cache:\n" in project.treadle("why", "tree").out
+    assert json.loads(project.treadle("why", "tree", "--json").out)["actions"][0]["decision"] == "restore"
+    assert stamps() == untouched
+    assert project.run() == []
+
+
+MISSES = {
+    "forced": ("status", "--force"),
+    "no cache": ("status", "--cache=off"),
+    "the hash of no input": ("status",),
+    "an entry that is damaged": ("status",),
+    "a blob that is gone": ("status",),
+    "a blob that was cut off": ("status",),
+}
+
+
+@pytest.mark.parametrize("how", MISSES)
+def test_status_says_of_what_cannot_be_restored_that_it_would_run(project: Project, how: str) -> None:
+    """F1: it is the rule of a restore, as far as that is seen without fetching."""
+    project.run()
+    project.write("in", "2\n")
+    project.run()
+    project.write("in", "3\n" if how == "the hash of no input" else "1\n")
+    words = MISSES[how]
+    if how == "no cache":
+        words = ("status",)
+        project.environ["TREADLE_CACHE"] = "off"
+    store = Path(project.environ["TREADLE_CACHE_DIR"])
+    if how == "an entry that is damaged":
+        for path in store.glob("ac/*/*"):
+            path.write_bytes(path.read_bytes()[:-1] + b"x")
+    for path in store.glob("cas/*/*"):
+        if how == "a blob that is gone":
+            path.unlink()
+        elif how == "a blob that was cut off":
+            path.write_bytes(path.read_bytes()[:-1])
+    said = project.treadle(*words).out
+    assert "run file: " in said
+    assert "restored" not in said
+
+
+def test_what_reads_an_output_that_would_be_restored_may_be_up_to_date_or_run(project: Project) -> None:
+    """F1, invariant 2."""
+    plan = (
+        "treadle: 1\ncache: local\nactions:\n"
+        "  a: {sh: 'head -c1 in > o; mkdir -p t; head -c1 in > t/x', in: in, out: [o, t/], cache: true}\n"
+        "  b: {sh: 'cp o ${out}', in: o, out: p, cache: false}\n"
+        "  c: {sh: 'cp t/x ${out}', in: t/x, out: q, cache: true}\n"
+    )
+    project.write("plan", plan)
+    for text in ("1 x\n", "1 y\n", "2 x\n"):
+        project.write("in", text)
+        project.run()
+
+    def said() -> dict[str, str]:
+        data = json.loads(project.treadle("status", "--json").out)
+        return {one["name"]: one["decision"] for one in data["actions"]}
+
+    project.write("in", "1 x\n")
+    # what is in a folder that would be restored is not known without fetching it
+    assert said() == {"a": "restore", "b": "run", "c": "may run"}
+    project.treadle("run")
+    project.write("in", "1 y\n")
+    assert said() == {"a": "restore", "b": "skip", "c": "may run"}
+
+
+def test_status_marks_no_store_of_the_project_and_believes_none_of_a_checkout(project: Project) -> None:
+    """F1, L1."""
+    project.environ.pop("TREADLE_CACHE_DIR")
+    plan = PLAN.replace("cache: local", "cache: {local: {folder: project}}")
+    project.write("plan", plan)
+    assert "3 to run" in project.treadle("status").out or "1 to run" in project.treadle("status").out
+    assert not (project.folder / ".treadle/cache").exists()
+    project.run()
+    project.write("in", "2\n")
+    project.run()
+    project.write("in", "1\n")
+    assert "3 would be restored" in project.treadle("status").out
+    (project.folder / ".treadle/cache/id").write_text("another")
+    assert "would be restored" not in project.treadle("status").out
+
+
 PAGE = (Path(__file__).parents[2] / "docs/cache.md").read_text("utf-8")
 
 
@@ -724,14 +830,14 @@ def test_each_plan_of_the_page_passes_the_checks(project: Project) -> None:
         assert done.code == 0, done.text
 
 
-def test_the_example_of_the_page_prints_what_it_says(project: Project, tmp_path: Path) -> None:
+def test_the_examples_of_the_page_prints_what_it_says(project: Project, tmp_path: Path) -> None:
     project.write("plan", re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0])
     launcher = tmp_path / "commands/treadle"
     launcher.parent.mkdir()
     launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m treadle "$@"\n')
     launcher.chmod(0o755)
     environ = {**project.environ, "PATH": f"{launcher.parent}:{os.environ['PATH']}"}
-    (block,) = re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    block = "".join(re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 
     def settled(text: str) -> str:
         return re.sub(r"\b\d+\.\ds\b", "TIME", re.sub(r", [\d.]+s saved by skipping", "", text))

@@ -178,7 +178,7 @@ def test_status_can_be_read_by_programs(tmp_path: Path) -> None:
     settled(tmp_path)
     (tmp_path / "src/text").write_text("other")
     data = json.loads(run_treadle(tmp_path, "status", "--json", check=1).out)
-    assert data["counts"] == {"run": 1, "may run": 2, "skip": 0, "not needed": 0}
+    assert data["counts"] == {"run": 1, "restore": 0, "may run": 2, "skip": 0, "not needed": 0}
     assert [action["name"] for action in data["actions"]] == ["first", "second", "third"]
     assert data["actions"][0]["reasons"][0]["text"] == "input src/text changed"
 

@@ -55,22 +55,34 @@ class FolderCache:
     :param size: how many bytes it may have; above that the oldest are removed
     :param writable: whether anything is stored
     :param least_free: bytes that have to be free on the disk for anything to be stored
+    :param notes_use: whether the times of what is read are set, by which the oldest are known
     """
 
     name = "local"
     is_own = True
 
     def __init__(
-        self, folder: str, size: int = SIZE, *, writable: bool = True, least_free: int = _LEAST_FREE
+        self,
+        folder: str,
+        size: int = SIZE,
+        *,
+        writable: bool = True,
+        least_free: int = _LEAST_FREE,
+        notes_use: bool = True,
     ) -> None:
         self.folder = os.path.abspath(folder)
         self.size = size
         self.writable = writable
         self.least_free = least_free
+        self.notes_use = notes_use
         self._added = 0
         """Bytes that were stored since the size was last noted."""
         self._is_checked = self._is_ready = False
         self._number = 0
+
+    def unnoted(self) -> FolderCache:
+        """Return the same store, to be looked at: no use of it is noted."""
+        return FolderCache(self.folder, self.size, writable=False, notes_use=False)
 
     @property
     def scratch(self) -> str:
@@ -99,8 +111,29 @@ class FolderCache:
             raise _fault("cannot be read", error) from error
         finally:
             os.close(fd)
-        _use(path, status.st_mtime)
+        if self.notes_use:
+            _use(path, status.st_mtime)
         return body
+
+    def has_blob(self, digest: Digest) -> bool:
+        """Return whether there is a blob of this size; it is not read, and its use is not noted."""
+        try:
+            status = os.lstat(self._blob(digest))
+        except OSError:
+            return False
+        return stat.S_ISREG(status.st_mode) and status.st_size == digest.size
+
+    def read_blob(self, digest: Digest) -> bytes | None:
+        """Return what a blob holds, None if it is not there or damaged; its use is not noted."""
+        if not self.has_blob(digest):
+            return None
+        try:
+            fd = os.open(self._blob(digest), _READ)
+            with open(fd, "rb") as file:
+                data = file.read(digest.size + 1)
+        except OSError:
+            return None
+        return data if sha256(data).hexdigest() == digest.hash else None
 
     def get_blob(self, digest: Digest, path: str) -> bool:
         """Write a blob to a new file; return False if it is not there."""
@@ -124,7 +157,8 @@ class FolderCache:
                 os.close(target)
         finally:
             os.close(source)
-        _use(kept, status.st_mtime)
+        if self.notes_use:
+            _use(kept, status.st_mtime)
         return True
 
     def put_blob(self, digest: Digest, path: str) -> None:

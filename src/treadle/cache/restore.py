@@ -12,7 +12,7 @@ import os
 import stat
 from contextlib import suppress
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from treadle.content.digests import describe, describe_tree
 
@@ -102,6 +102,37 @@ def stage(cache: OutputCache, entry: Entry, outputs: Sequence[str], folder: str)
                 return None
         getter.verify_tree(path, entry.values[f"{top}/"], [node.file.digest for node in nodes if node.file])
     return Staged(entry, folder, names, log, size)
+
+
+class Looked(Protocol):
+    """A store that can be looked at without a file being written."""
+
+    name: str
+
+    def get_entry(self, key: str, limit: int) -> bytes | None:
+        """Return the entry of a key, None if it is not there."""
+
+    def has_blob(self, digest: Digest) -> bool:
+        """Return whether there is a blob of this size."""
+
+    def read_blob(self, digest: Digest) -> bytes | None:
+        """Return what a blob holds, None if it is not there."""
+
+
+def is_there(cache: Looked, entry: Entry, outputs: Sequence[str]) -> bool:
+    """Return whether all that an entry names is in a store, as far as that is seen without fetching it.
+
+    :param outputs: what the action declares
+    :raises EntryError: the entry is not what it should be
+    """
+    check(entry, outputs)
+    digests = [file.digest for file in entry.files] + ([entry.log] if entry.log is not None else [])
+    for one in entry.folders:
+        data = cache.read_blob(one.digest) if 0 < one.digest.size <= TREE_LIMIT else None
+        if data is None:
+            return False
+        digests += [node.file.digest for node in expand(data, one.path) if node.file is not None]
+    return all(digest == EMPTY or cache.has_blob(digest) for digest in digests)
 
 
 class _Getter:

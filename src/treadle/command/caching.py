@@ -28,7 +28,7 @@ from treadle.cache.key import (
     tied_key,
 )
 from treadle.cache.messages import ActionResult, MessageError, decode_result, encode_result
-from treadle.cache.restore import NotPlacedError, Placement, stage
+from treadle.cache.restore import NotPlacedError, Placement, is_there, stage
 from treadle.cache.storing import Made, NotStoredError, store, stored_text
 from treadle.content.files import moved
 from treadle.core.decision import (
@@ -207,6 +207,33 @@ class Caching:
                     staged = self._staged(cache, one, command)
                     if staged is not None:
                         return Hit(one, cache.name, staged, found, began)
+        return None
+
+    def foresee(
+        self, command: Command, inputs: ActionInputs, is_open: Callable[[Sequence[str]], bool]
+    ) -> tuple[str, Entry] | None:
+        """Return the cache that outputs would be restored from, and their entry; None if no folder has them.
+
+        Only caches in folders are looked at, and nothing is fetched or written.
+
+        :param is_open: see `look_up`
+        """
+        if policy.why_not(command) or (key := self._key(command, inputs)) is None:
+            return None
+        for one in self._caches:
+            unnoted = getattr(one, "unnoted", None)
+            if unnoted is None:
+                continue
+            cache = unnoted()
+            for strong, _ in self._strong_keys(cache, key, command, is_open):
+                for every in (strong, tied_key(strong, self._root)):
+                    with suppress(CacheError, EntryError, OSError):
+                        body = cache.get_entry(every, ENTRY_LIMIT)
+                        if body is None:
+                            continue
+                        entry = decode_entry(body, every)
+                        if is_there(cache, entry, command.outputs):
+                            return cache.name, entry
         return None
 
     def _strong_keys(

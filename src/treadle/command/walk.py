@@ -300,6 +300,11 @@ class CommandWalk(Walk):
         self.caches = caches
         """Where outputs are looked up before an action runs, and stored afterwards."""
         self._caching: Caching | None = None
+        self.restorable: dict[str, str] = {}
+        """After `look`: uid -> the name of the cache, of actions whose outputs would be restored in place of
+        running."""
+        self._foreseen: set[str] = set()
+        """Paths that would be restored: what they will hold is known."""
         self.last = last
         """The actions at the end."""
         self._is_last = False
@@ -423,6 +428,13 @@ class CommandWalk(Walk):
 
     def _caching_for(self, job: CommandJob) -> Caching | None:
         """Return what has the caches, None if there are none, or none is for an action as it runs now."""
+        caching = self._open_caching()
+        # what was let in by a failure may make something else, and more than one attempt is to end well
+        is_usual = not job.met_by and job.limits.retries.passes == 1 and not self._is_last
+        return caching if is_usual else None
+
+    def _open_caching(self) -> Caching | None:
+        """Return what has the caches, None if there are none."""
         if self._caching is None:
             caches = self.caches() if callable(self.caches) else self.caches
             if not caches:
@@ -433,9 +445,7 @@ class CommandWalk(Walk):
             self._caching = Caching(
                 *(caches, self.root, self.store.folder, self.run_id, self.fingerprinter), system=self.cache_system
             )
-        # what was let in by a failure may make something else, and more than one attempt is to end well
-        is_usual = not job.met_by and job.limits.retries.passes == 1 and not self._is_last
-        return self._caching if is_usual else None
+        return self._caching
 
     def _look_up(self, job: CommandJob, inputs: ActionInputs) -> Hit | None:
         """Return the outputs that an action would make, from a cache, verified; None to have it run."""
@@ -660,6 +670,7 @@ class CommandWalk(Walk):
             self.verdicts[uid] = verdicts[str(uid)] = self._foresee(str(uid), command)
         if self.last is not None:
             verdicts |= self._foresee_last(self.last)
+        self._caching = None
         return verdicts
 
     def unneeded_actions(self) -> set[str]:
@@ -1580,6 +1591,8 @@ class CommandWalk(Walk):
             return verdict
         if pending:
             verdict = self._foresee_after(uid, command, verdict, pending)
+        if self.caches and verdict.decision == decision.RUN:
+            self._foresee_restore(uid, command, verdict, pending)
         unasked = [Reason(decision.NOT_ASKED, tool.name) for tool in command.tools if tool.version]
         if unasked and verdict.decision == decision.SKIP:
             return Verdict(decision.MAY_RUN, unasked)
@@ -1612,8 +1625,35 @@ class CommandWalk(Walk):
     def _foresee_after(self, uid: str, command: Command, verdict: Verdict, pending: Collection[Any]) -> Verdict:
         """Return a verdict as it holds while some predecessors have yet to run."""
         before = {str(p): self.actions.vertex_data[p] for p in self._in_order(pending)}
-        read = _read_from(self.root, self.fingerprinter.paths(self._inputs[uid], command), before)
+        read = self._read_of(uid, command, before)
         return _foreseen(verdict, {p: before[p] for p in read}) if read else verdict
+
+    def _read_of(self, uid: str, command: Command, before: Mapping[str, Command]) -> list[str]:
+        """Return which predecessors write what an action reads, apart from files that would be restored."""
+        paths = self.fingerprinter.paths(self._inputs[uid], command)
+        return _read_from(self.root, [path for path in paths if path not in self._foreseen], before)
+
+    def _foresee_restore(self, uid: str, command: Command, verdict: Verdict, pending: Collection[Any]) -> None:
+        """Note if the outputs of an action that would run would be restored, and what they would be."""
+        from .caching import may_restore
+
+        is_usual = may_restore(verdict.reasons) and command.limits.retries.passes == 1 and not self._is_last
+        caching = self._open_caching() if is_usual else None
+        if caching is None or (
+            pending and self._read_of(uid, command, {str(p): self.actions.vertex_data[p] for p in pending})
+        ):
+            return
+
+        def is_open(paths: Sequence[str]) -> bool:
+            producers = self.discovered.producers_of(uid, paths)
+            return any(one not in self.verdicts or self.verdicts[one].decision not in _STAYS for one in producers)
+
+        found = caching.foresee(command, self._inputs[uid], is_open)
+        if found is not None:
+            self.restorable[uid], entry = found
+            for file in entry.files:
+                self.fingerprinter.files.foresee(file.path, entry.values[file.path])
+                self._foreseen.add(file.path)
 
 
 def _is_altered_folder(why: Reason) -> bool:

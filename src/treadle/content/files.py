@@ -242,6 +242,10 @@ class Files:
             seen = self._seen[key] = self._look(path, made, exclude)
         return seen
 
+    def foresee(self, path: str, value: str) -> None:
+        """Take a file for one that will hold something else once it is read."""
+        self._seen[path, False, ()] = Seen(value, {}, sure=False)
+
     def see_again(self, path: str, made: bool = False, exclude: Sequence[str] = ()) -> Seen:
         """Look once more: what has another stamp, or one that is not sure, is read again."""
         if self.stand_ins and not made and (other := self._stand_in(path)):

@@ -17,6 +17,8 @@ RUN = "run"
 SKIP = "skip"
 BLOCKED = "blocked"
 MAY_RUN = "may run"
+RESTORE = "restore"
+"""What `status` and `why` say of an action that would run, if its outputs would be restored in place of that."""
 NOT_NEEDED = "not needed"
 """What it is needed for has not happened, and nothing failed."""
 

@@ -61,6 +61,14 @@ def open_caches(
     return (store,)
 
 
+def caches_to_look_at(said: str, root: str, environ: Mapping[str, str]) -> Sequence[OutputCache]:
+    """Return the caches that say what would be restored: the local one."""
+    store, is_own = local_store(said, root, environ)
+    if is_own and not _is_ours(store.folder):
+        return ()
+    return (store,)
+
+
 def local_store(said: str, root: str, environ: Mapping[str, str]) -> tuple[FolderCache, bool]:
     """Return the local store, and whether it is in the project.
 
@@ -134,8 +142,7 @@ def _why_not(folder: str) -> str:
     """
     path = os.path.join(folder, _ID)
     if os.path.lexists(folder):
-        content = own_files.read(path) or b""
-        if trust.is_state_trusted() or trust.is_marked(content.decode("ascii", "replace")):
+        if _is_ours(folder):
             return ""
         return f"your Treadle has not made it; remove {folder}"
     fresh = trust.new_id()
@@ -144,3 +151,9 @@ def _why_not(folder: str) -> str:
     own_files.make_folder(os.path.dirname(folder), os.path.basename(folder), 0o700)
     own_files.create(path, fresh)
     return ""
+
+
+def _is_ours(folder: str) -> bool:
+    """Return whether a store in a project is one that this user's Treadle has made."""
+    content = own_files.read(os.path.join(folder, _ID)) or b""
+    return trust.is_state_trusted() or trust.is_marked(content.decode("ascii", "replace"))

@@ -224,19 +224,24 @@ class PlanWalk(CommandWalk):
         super()._round()
 
 
-def caches_of(call: Call, said: str, root: str) -> Callable[[], Sequence[OutputCache]] | tuple[()]:
+def caches_of(
+    call: Call, said: str, root: str, *, looks: bool = False
+) -> Callable[[], Sequence[OutputCache]] | tuple[()]:
     """Return what opens the caches of a walk; an empty tuple if it has none.
 
     The option wins, then the environment, then the plan.
 
     :param said: what the plan says, see `Project.cache`
+    :param looks: whether the walk only looks: then it has caches on this machine alone, and writes to none
     """
     mode = call.options.cache or inherited().get(CACHE, "")
     if mode == "off" or not (mode or said):
         return ()
-    from .caches import check_mode, open_caches
+    from .caches import caches_to_look_at, check_mode, open_caches
 
     check_mode(mode)
+    if looks:
+        return lambda: caches_to_look_at(said, root, inherited())
     return lambda: open_caches(said, root, inherited(), lambda text: call.bus.publish("note", text))
 
 

@@ -42,6 +42,7 @@ class Explained:
     :ivar cut_off: what is known of a last run that has no end
     :ivar last: the lines on its last run
     :ivar when: when it runs at all, in words
+    :ivar restored_from: the name of the cache that its outputs would be restored from, "" if it would run
     """
 
     uid: str
@@ -60,6 +61,7 @@ class Explained:
     cut_off: str = ""
     last: Sequence[Line] = ()
     when: Sequence[str] = ()
+    restored_from: str = ""
 
 
 def explained_lines(known: Explained, *, verbose: bool = False) -> Iterator[Line]:
@@ -67,7 +69,7 @@ def explained_lines(known: Explained, *, verbose: bool = False) -> Iterator[Line
 
     :param verbose: shorten nothing, and show values
     """
-    yield from verdict_lines(known.uid, known.verdict)
+    yield from verdict_lines(known.uid, known.verdict, known.restored_from)
     for why in known.verdict.reasons:
         yield from reason_lines(why, verbose=verbose)
         if why.name in known.texts:
@@ -89,13 +91,18 @@ def explained_lines(known: Explained, *, verbose: bool = False) -> Iterator[Line
     yield from known.last
 
 
-def verdict_lines(uid: str, verdict: Verdict) -> list[Line]:
-    """Return what is done with an action now."""
+def verdict_lines(uid: str, verdict: Verdict, restored_from: str = "") -> list[Line]:
+    """Return what is done with an action now.
+
+    :param restored_from: the name of a cache, if its outputs would be restored in place of running
+    """
     name = (safe(uid), "name")
     if verdict.decision == decision.SKIP:
         return [line(name, " is up to date: ", ("nothing has changed", "good"))]
     words = {decision.RUN: "would run", decision.MAY_RUN: "may run", decision.NOT_NEEDED: "is not needed"}
     how = words.get(verdict.decision, verdict.decision)
+    if restored_from and verdict.decision == decision.RUN:
+        how = f"would be restored from the {restored_from} cache"
     return [line(name, " ", (how, "warn"), ":")]
 
 

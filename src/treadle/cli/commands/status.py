@@ -16,9 +16,13 @@ from treadle.ui.text import columns, line
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from treadle.command.walk import CommandWalk
     from treadle.frontends.base import Project
     from treadle.session.call import Call
     from treadle.ui.text import Line
+
+RESTORED = "would be restored"
+_DECISIONS = (decision.RUN, decision.RESTORE, decision.MAY_RUN, decision.SKIP, decision.NOT_NEEDED)
 
 
 def status_command(call: Call) -> int:
@@ -36,9 +40,9 @@ def status_command(call: Call) -> int:
         lasts = call.judge_by(plan.root).last_of(plan, list(verdicts))
     if options.sort:
         verdicts = {uid: verdicts[uid] for uid in in_order(options.sort, verdicts, lasts)}
-    counts = {decision.RUN: 0, decision.MAY_RUN: 0, decision.SKIP: 0, decision.NOT_NEEDED: 0}
-    for verdict in verdicts.values():
-        counts[verdict.decision] += 1
+    counts = dict.fromkeys(_DECISIONS, 0)
+    for uid, verdict in verdicts.items():
+        counts[shown_decision(walk, uid, verdict)] += 1
     disabled = disabled_among(call, plan)
     if options.json:
         call.console.say_data(
@@ -47,7 +51,7 @@ def status_command(call: Call) -> int:
                 "actions": [
                     {
                         "name": uid,
-                        "decision": verdict.decision,
+                        "decision": shown_decision(walk, uid, verdict),
                         "reasons": [reason_data(r) for r in verdict.reasons],
                         **last_data(lasts[uid]),
                     }
@@ -61,7 +65,7 @@ def status_command(call: Call) -> int:
         )
     elif not options.quiet:
         shown = verdicts if options.verbose else without_skips(verdicts)
-        call.console.say(_short(uid, verdict) for uid, verdict in shown.items())
+        call.console.say(_short(uid, verdict, shown_decision(walk, uid, verdict)) for uid, verdict in shown.items())
         call.console.say(_open(uid, said) for uid, said in open_plans(plan, verdicts).items())
         call.console.say([_totals(counts)])
         say_deselected(call)
@@ -70,7 +74,7 @@ def status_command(call: Call) -> int:
         if options.durations:
             rows = slowest_rows(options.durations, lasts)
             call.console.say([line(("slowest:", "name")), *map(line, columns(rows, room=call.console.room))])
-    pending = counts[decision.RUN] + counts[decision.MAY_RUN]
+    pending = counts[decision.RUN] + counts[decision.RESTORE] + counts[decision.MAY_RUN]
     return 1 if pending else 0
 
 
@@ -99,12 +103,18 @@ def reason_data(why: Reason) -> dict[str, object]:
     return {"kind": why.kind, "name": why.name, "old": why.old, "new": why.new, "text": wording.reason(why)}
 
 
-def _short(uid: str, verdict: Verdict) -> Line:
+def shown_decision(walk: CommandWalk, uid: str, verdict: Verdict) -> str:
+    """Return what is done with an action: RESTORE in place of RUN if a cache has its outputs."""
+    return decision.RESTORE if verdict.decision == decision.RUN and uid in walk.restorable else verdict.decision
+
+
+def _short(uid: str, verdict: Verdict, how: str) -> Line:
     name = (safe(uid), "name")
-    if verdict.decision == decision.SKIP:
+    if how == decision.SKIP:
         return line(("up to date", "dim"), ": ", name)
-    style = "warn" if verdict.decision == decision.RUN else "dim"
-    return line((verdict.decision, style), " ", name, f": {wording.reasons(verdict.reasons)}")
+    style = "warn" if how == decision.RUN else "dim"
+    what = RESTORED if how == decision.RESTORE else how
+    return line((what, style), " ", name, f": {wording.reasons(verdict.reasons)}")
 
 
 def _open(uid: str, said: str) -> Line:
@@ -113,9 +123,12 @@ def _open(uid: str, said: str) -> Line:
 
 def _totals(counts: dict[str, int]) -> Line:
     run, may, skip = counts[decision.RUN], counts[decision.MAY_RUN], counts[decision.SKIP]
-    unneeded = counts[decision.NOT_NEEDED]
-    if not run and not may:
+    restore, unneeded = counts[decision.RESTORE], counts[decision.NOT_NEEDED]
+    if not run and not restore and not may:
         more = f", {unneeded} not needed" if unneeded else ""
         return line(("nothing to do", "good"), f": {wording.count(skip, 'action')} up to date{more}")
-    words = ((run, "to run"), (may, "may run"), (skip, "up to date"), (unneeded, "not needed"))
+    words = (
+        *((run, "to run"), (restore, RESTORED), (may, "may run")),
+        *((skip, "up to date"), (unneeded, "not needed")),
+    )
     return line(", ".join(f"{number} {what}" for number, what in words if number))

@@ -19,7 +19,7 @@ from treadle.ui.durations import duration
 from treadle.ui.text import Line, folded, line
 from treadle.ui.why import Explained, explained_lines, last_run_lines, verdict_lines
 
-from .status import reason_data
+from .status import reason_data, shown_decision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +75,7 @@ class ActionFacts:
         """Return what is known of an action, for people."""
         verdict, unlike = self.walk.verdicts[uid], self._unlike_last(uid)
         if not self.everything:
-            return Explained(uid, verdict, unlike)
+            return Explained(uid, verdict, unlike, restored_from=self.walk.restorable.get(uid, ""))
         texts, written = self._differences(uid)
         command = self.walk.command_of(uid)
         consumers = self.use.consumers_of(uid)
@@ -100,6 +100,7 @@ class ActionFacts:
             cut_off=cut_off,
             last=last,
             when=self._when_it_runs(uid),
+            restored_from=self.walk.restorable.get(uid, ""),
         )
 
     def _when_it_runs(self, uid: str) -> list[str]:
@@ -135,7 +136,7 @@ class ActionFacts:
         consumers = self.use.consumers_of(uid)
         data: dict[str, object] = {
             "name": uid,
-            "decision": verdict.decision,
+            "decision": shown_decision(self.walk, uid, verdict),
             "reasons": [reason_data(why) for why in verdict.reasons],
             "equal": self._equal(uid),
             "read_by": consumers,
