@@ -1,7 +1,7 @@
-"""Writes the tables of keys into docs/reference/plan.md, from the tables that validate plans.
+"""Writes the keys of plans into docs/reference/plan-keys.md, from the tables that validate plans.
 
 Called as `python docs/_tools/plan_reference.py`. It replaces only the text between `<!-- keys of NAME -->` and
-`<!-- end of keys -->`.
+`<!-- end of keys -->`. Each key gets a heading of its own, so that it has an anchor: `plan-keys.md#action-retries`.
 """
 
 from __future__ import annotations
@@ -12,36 +12,68 @@ from pathlib import Path
 
 from treadle.plan.schema.keys import TABLES, Key
 
-PAGE = Path(__file__).parents[1] / "reference/plan.md"
+PAGE = Path(__file__).parents[1] / "reference/plan-keys.md"
 BETWEEN = re.compile(r"(?<=<!-- keys of )(\w+)( -->\n).*?(?=\n<!-- end of keys -->)", re.DOTALL)
+TITLES = {
+    "plan": "Plan",
+    "include": "Include",
+    "params": "Parameter",
+    "files": "File of values",
+    "groups": "Group",
+    "actions": "Action",
+    "glob": "Glob",
+    "tree": "Tree",
+    "out": "Output folder",
+    "from": "From",
+    "dotenv": "Dotenv",
+    "tools": "Tool",
+    "require": "Require",
+    "needs": "Needs",
+    "retries": "Retries",
+    "codes": "Codes",
+    "expect": "Expect",
+    "workdir": "Workdir",
+    "pool": "Instances",
+    "cache": "Cache",
+    "store": "Local cache",
+    "shared": "Shared cache",
+    "cached": "Cache of an action",
+    "engine": "Engine",
+    "workers": "Workers",
+}
+"""What precedes the name of a key in its heading: `cache` is a key of plans and of actions."""
 
 
 def with_tables(text: str) -> str:
-    """Return a page with its tables as they are now."""
+    """Return a page with its keys as they are now."""
     return BETWEEN.sub(lambda found: f"{found[1]}{found[2]}\n{_keys(found[1])}\n", text)
 
 
-def _keys(name: str) -> str:
-    keys = TABLES[name]
-    return _names(keys) if name == "defaults" else _table(keys)
+def anchor_of(table: str, name: str) -> str:
+    """Return the anchor of a key."""
+    return f"{_title(table)}-{name}".lower().replace(" ", "-")
 
 
-def _names(keys: Mapping[str, Key]) -> str:
-    return "Its keys: " + ", ".join(f"`{name}`" for name in sorted(keys)) + "."
+def _title(table: str) -> str:
+    return TITLES.get(table, table.capitalize())
 
 
-def _table(keys: Mapping[str, Key]) -> str:
-    rows = ["| key | takes | meaning | default | example |", "| --- | --- | --- | --- | --- |"]
-    for key in keys.values():
-        cells = [f"`{key.name}`", key.kind.says, key.meaning, key.default, _code(key.example)]
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(rows)
+def _keys(table: str) -> str:
+    keys = TABLES[table]
+    if table == "defaults":
+        return "Its keys: " + ", ".join(f"[`{name}`](#{anchor_of('actions', name)})" for name in sorted(keys)) + "."
+    return "\n\n".join([_overview(table, keys), *(_section(table, key) for key in keys.values())])
 
 
-def _code(example: str) -> str:
-    return "<br>".join(f"`{line}`" for line in example.replace("\n  ", "\n&nbsp;&nbsp;").split("\n")).replace(
-        "`&nbsp;&nbsp;", "&nbsp;&nbsp;`"
-    )
+def _overview(table: str, keys: Mapping[str, Key]) -> str:
+    return " · ".join(f"[`{name}`](#{anchor_of(table, name)})" for name in keys)
+
+
+def _section(table: str, key: Key) -> str:
+    lines = [f"### {_title(table)}: `{key.name}`", "", key.meaning, "", f"- Takes: {key.kind.says}."]
+    if key.default:
+        lines.append(f"- Default: {key.default}.")
+    return "\n".join([*lines, "", "```yaml", key.example, "```"])
 
 
 if __name__ == "__main__":

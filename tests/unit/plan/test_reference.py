@@ -14,8 +14,14 @@ from repositories import Repository
 from treadle.plan.schema.keys import TABLES, Key
 
 PAGE = Path(__file__).parents[3] / "docs/reference/plan.md"
+KEYS_PAGE = PAGE.with_name("plan-keys.md")
 WITH_TABLES = runpy.run_path(str(PAGE.parents[1] / "_tools/plan_reference.py"))["with_tables"]
-BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+BLOCKS = [
+    text
+    for page in (PAGE, KEYS_PAGE)
+    for text in re.findall(r"^```yaml\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    if page == PAGE or text.startswith("treadle: 1\nactions:")
+]
 FILES = (
     *("data/raw.csv", "src/split.py", "src/a.c", "src/b.c", "src/prog", "docs/a.md", "docs/drafts/b.md"),
     *("src/table.txt", "tests/x.py", "params.yaml", "dev.env", "package.json", "package-lock.json", "data.txt"),
@@ -30,13 +36,13 @@ KEYS = [(table, key) for table, keys in TABLES.items() for key in keys.values()]
 
 
 def test_the_tables_of_the_page_are_those_that_check_plans() -> None:
-    text = PAGE.read_text("utf-8")
+    text = KEYS_PAGE.read_text("utf-8")
     assert re.findall(r"<!-- keys of (\w+) -->", text) == list(TABLES)
     assert WITH_TABLES(text) == text
 
 
 def test_a_table_that_is_empty_is_filled() -> None:
-    assert "| `slots` |" in WITH_TABLES("<!-- keys of pool -->\n\n<!-- end of keys -->\n")
+    assert "### Instances: `slots`" in WITH_TABLES("<!-- keys of pool -->\n\n<!-- end of keys -->\n")
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
