@@ -18,7 +18,7 @@ import pytest
 
 from engines_under_test import WORKERS
 from project import wait_until
-from treadle import DAG, Command, CommandWalk, Report, Script, Settings
+from treadle import DAG, Command, CommandWalk, Limits, Report, Script, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,6 +99,18 @@ def test_an_action_whose_worker_is_killed_is_run_again_and_never_twice_at_once(
     assert len(lines(tmp_path / "a.pids")) == 2
 
 
+def test_an_action_whose_worker_and_guard_are_killed_at_once_is_never_run_twice_at_once(
+    run: Callable[..., Report], tmp_path: Path
+) -> None:
+    """H3, E6: what begins it again on this machine ends first what is left of it."""
+    both = "kill -KILL $(pgrep -P $PPID -f engines[.]guard) $PPID; exec sleep 300"
+    report = run(("a", attempts("a", both)))
+    assert report.ok, report.actions["a"].failure
+    assert [one.outcome.kind for one in report.actions["a"].attempts] == ["lost", "success"]
+    assert was_alone(tmp_path)
+    assert len(lines(tmp_path / "a.pids")) == 2
+
+
 def test_an_action_that_kills_each_worker_ends_as_lost_and_takes_no_neighbour_with_it(
     run: Callable[..., Report], tmp_path: Path
 ) -> None:
@@ -137,6 +149,13 @@ def test_an_action_whose_worker_is_frozen_is_run_again_when_nothing_of_it_runs_a
     assert [one.outcome.kind for one in report.actions["a"].attempts] == ["lost", "success"]
     assert (tmp_path / "a.out").read_text() == "done by a\n"
     assert was_alone(tmp_path)
+
+
+def test_an_action_called_engine_ends_no_worker_when_it_is_stopped(run: Callable[..., Report]) -> None:
+    slow = Command(script=Script("exec sleep 300"), limits=Limits(timeout=0.3))
+    report = run(("engine", slow), ("n", Command(script=Script("sleep 1"))), jobs=2)
+    assert report.actions["engine"].outcome.kind == "timeout"
+    assert [one.outcome.kind for one in report.actions["n"].attempts] == ["success"]
 
 
 def test_an_attempt_whose_guard_is_killed_goes_on(run: Callable[..., Report], tmp_path: Path) -> None:

@@ -15,10 +15,24 @@ RENEWALS = 6
 """How often a lease is renewed in its time."""
 LOOKS = 12
 """How often a worker looks for a new counter in the time of a lease."""
+LONGEST_RENEWAL = 10.0
+"""Seconds between two signs of life at most: what the file says comes with them."""
+LONGEST_LOOK = 5.0
+"""Seconds between two looks at most."""
 FILE = "lease"
 """The name of the file, in the folder of the run."""
 MOST_BYTES = 16 << 20
 """A larger file is none of ours."""
+
+
+def renewal(seconds: float) -> float:
+    """Return the seconds between two signs of life for a lease of that length."""
+    return min(seconds / RENEWALS, LONGEST_RENEWAL)
+
+
+def look(seconds: float) -> float:
+    """Return the seconds between two looks for one."""
+    return min(seconds / LOOKS, LONGEST_LOOK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ knows no engine: what it says to one are hints.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import time
@@ -19,8 +18,9 @@ from treadle.core.lease import Silence
 
 from . import shared_folder
 from .guarding import Guarding
+from .leftovers import AGENT, end_leftovers
 from .local import LocalRunner
-from .process_marks import MARK
+from .process_marks import MARK, end_marked
 from .shared_folder import SharedFolder
 from .spec import ENDED, GONE, REFUSED, STARTED, AttemptSpec, Hint, RunFolder, WorkerReport
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .base import Attempt, AttemptEnd
 
 LOST_LEASE = "its worker has seen no sign of the run for the time of its lease"
+CUT_OFF = "its worker could show the run no sign of life for the time of its lease"
 STOPPED = "it was stopped before it began"
 
 
@@ -51,17 +52,22 @@ class _Run:
     :ivar silence: how long its lease has not been renewed
     """
 
-    __slots__ = ("counter", "folder", "lease", "next_look", "next_pulse", "pulsed_at", "seconds", "silence")
+    __slots__ = (
+        *("counter", "folder", "lease", "next_look", "next_pulse", "outlives", "pulsed_at", "seconds", "shown_at"),
+        "silence",
+    )
 
-    def __init__(self, folder: RunFolder, seconds: float, now: float) -> None:
+    def __init__(self, folder: RunFolder, spec: AttemptSpec, now: float) -> None:
         self.folder = folder
-        self.seconds = seconds
-        """The length of its lease."""
+        self.seconds = spec.lease
+        """Its own silence after which the run takes the worker for gone."""
+        self.outlives = spec.outlives
+        """The silence of the run after which all of it is ended."""
         self.silence = Silence(now)
         self.lease: lease.Lease | None = None
         self.counter = 0
         """How often the agent has shown life to this run."""
-        self.next_look = self.next_pulse = self.pulsed_at = now
+        self.next_look = self.next_pulse = self.pulsed_at = self.shown_at = now
 
 
 class _Attempt:
@@ -108,8 +114,10 @@ class Agent:
         self._tell = tell
         self._clock = clock
         self._runner = LocalRunner()
-        self._guarding = Guarding(self.name) if guards else None
+        self._guarding = Guarding(self.name, self.wake) if guards else None
         self._runs: dict[str, _Run] = {}
+        self._known_runs: set[str] = set()
+        """The folders of all runs of which it has begun something."""
         self._attempts: dict[str, _Attempt] = {}
         self._waiting: dict[str, float] = {}
         """The files of specs that cannot be seen yet -> until when they are waited for."""
@@ -163,6 +171,8 @@ class Agent:
         for one in list(self._attempts.values()):
             if one.waits_until is not None and not one.is_running:
                 self._start(one)
+        if self._guarding is not None and any(one.is_running for one in self._attempts.values()):
+            self._see_to_guard()
 
     def end_all(self, why: str) -> None:
         """Have all that runs end, with its grace; the reports say why."""
@@ -201,10 +211,14 @@ class Agent:
             self._tell(Hint(spec.token, REFUSED, f"{error.filename}: {error.strerror}, on {self.host}"))
             return
         run = self._runs.get(spec.run)
+        if spec.number > 1 or spec.run not in self._known_runs:
+            # what was given up as nothing could tell that it lives may live here
+            self._known_runs.add(spec.run)
+            end_leftovers()
+            if spec.number > 1:
+                end_marked(str(spec.attempt["mark"]))
         if run is None:
-            run = self._runs[spec.run] = _Run(spec.folder, spec.lease, self._clock())
-            # it says how often we show life
-            self._look_at(run)
+            run = self._runs[spec.run] = _Run(spec.folder, spec, self._clock())
             self._show_life(run)
         one = self._attempts[spec.token] = _Attempt(spec, run)
         self._look_at(run)
@@ -272,7 +286,7 @@ class Agent:
                 environ[name] = here[name]
         # by the first mark the run finds it, by the second the guard
         before = environ.get(MARK) or here.get(MARK)
-        environ[MARK] = " ".join([*([before] if before else []), f"{one.mark or self.name}/agent"])
+        environ[MARK] = " ".join([*([before] if before else []), f"{one.mark or self.name}{AGENT}"])
         return environ
 
     def _take_end(self, end: AttemptEnd) -> None:
@@ -320,11 +334,10 @@ class Agent:
         found = None if text is None else lease.parse(text)
         now = self._clock()
         if found is not None:
-            run.lease, run.seconds = found, found.seconds
+            run.lease, run.outlives = found, found.seconds
             run.silence.see(found.counter, now)
-        seconds = run.seconds
-        run.next_look = now + seconds / lease.LOOKS
-        is_silent = run.silence.seconds(now) > seconds
+        run.next_look = now + lease.look(min(run.seconds, run.outlives))
+        is_silent = run.silence.seconds(now) > run.outlives
         for one in list(self._attempts.values()):
             if one.run is not run:
                 continue
@@ -358,13 +371,30 @@ class Agent:
         """Write a new counter for a run, and one for the guard."""
         run.counter += 1
         run.pulsed_at = self._clock()
-        run.next_pulse = run.pulsed_at + run.seconds / lease.RENEWALS
-        with contextlib.suppress(OSError):
-            # a full disk ends nothing that runs; the run may take us for gone
+        interval = lease.renewal(run.seconds)
+        run.next_pulse = run.pulsed_at + interval
+        try:
             shared_folder.write(run.folder.pulse(self.name), str(run.counter))
+            run.shown_at = run.pulsed_at
+        except OSError:
+            if run.pulsed_at + interval - run.shown_at >= run.seconds:
+                # the run takes us for gone before we can try again, and begins another attempt
+                for one in list(self._attempts.values()):
+                    if one.run is run:
+                        self._give_up(one, CUT_OFF)
         if self._guarding is not None:
             self._guarding.see_to_it(self._living_marks())
             self._guarding.tell_in(run.folder.gone(self.name))
+            self._tell_guard()
+
+    def _see_to_guard(self) -> None:
+        """Start another guard if the one that there was has ended, and tell it how long we may be silent."""
+        assert self._guarding is not None
+        if self._guarding.see_to_it(self._living_marks()):
+            self._tell_guard()
+
+    def _tell_guard(self) -> None:
+        if self._guarding is not None and self._runs:
             self._guarding.show_life(min(one.seconds for one in self._runs.values()) * (1 + _GUARD_MARGIN))
 
 

@@ -36,6 +36,8 @@ class EngineChoice:
     :param settings: for the engine
     :param seconds: the length of the lease
     :param patience: seconds for which a file of a worker is waited for; None for the length of the lease
+    :param outlives: seconds without a sign of the run after which workers end what they run of it; None for the
+        length of the lease
     :param passed: variables whose values are those of the worker
     :param is_mixed: whether workers may have other programs, and another system
     """
@@ -44,6 +46,7 @@ class EngineChoice:
     settings: Mapping[str, Any] = field(default_factory=dict)
     seconds: float = lease.LEASE
     patience: float | None = None
+    outlives: float | None = None
     passed: tuple[str, ...] = ()
     is_mixed: bool = False
 
@@ -72,7 +75,7 @@ class EngineChoice:
         if type(delay) not in (int, float) or not 0 <= delay < float("inf"):
             raise UsageError(f"engine: delay is {delay!r}", facts=("expected seconds, 0 or more",))
         settings = {key: value for key, value in data.items() if key not in ("name", *_OWN_KEYS) or key == "delay"}
-        return cls(data["name"], settings, float(seconds), patience, tuple(passed), bool(mixed))
+        return cls(data["name"], settings, float(seconds), patience, None, tuple(passed), bool(mixed))
 
     def capacity(self) -> Pool:
         """Return what the engine has, or may get.
@@ -118,6 +121,7 @@ class EngineChoice:
             *(self.name, engine or self.make(), folder),
             seconds=self.seconds,
             patience=self.patience,
+            outlives=self.outlives,
             passed=self.passed,
             is_mixed=self.is_mixed,
             view=DelayedFolder(delay) if delay else SharedFolder(),

@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from treadle._startup.interpreter import inherited
@@ -13,17 +14,19 @@ from treadle._startup.interpreter import inherited
 from .process_marks import MARK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 class Guarding:
     """Keeps a guard process.
 
     :param name: the name of the worker, with which all marks begin
+    :param on_end: called when a guard has ended, from another thread
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, on_end: Callable[[], None] = lambda: None) -> None:
         self._name = name
+        self._on_end = on_end
         self._number = 0
         self._guard: subprocess.Popen[bytes] | None = None
         self._files: dict[str, None] = {}
@@ -33,13 +36,15 @@ class Guarding:
         """The mark of what is started now."""
         return f"{self._name}.{self._number}"
 
-    def see_to_it(self, living: Iterable[str]) -> None:
-        """Start a guard, if there is none or it was ended.
+    def see_to_it(self, living: Iterable[str]) -> bool:
+        """Start a guard, if there is none or it was ended; return whether it is a new one.
 
         :param living: marks of what runs, of which the new one takes care too
         """
-        if self._guard is None or self._guard.poll() is not None:
+        is_new = self._guard is None or self._guard.poll() is not None
+        if is_new:
             self.replace(living)
+        return is_new
 
     def replace(self, living: Iterable[str]) -> None:
         """Start another guard: the one that there is may be ending what it guards."""
@@ -58,6 +63,8 @@ class Guarding:
         )
         if self._guard.stdin is not None:
             os.set_blocking(self._guard.stdin.fileno(), False)
+        # until there is another one, nothing ends what runs if we are killed too
+        threading.Thread(target=self._watch, args=(self._guard,), daemon=True).start()
         said = [f"also {mark}\n" for mark in others] + [f"tell {path}\n" for path in self._files]
         self._say(os.fsencode("".join(said)))
 
@@ -82,11 +89,14 @@ class Guarding:
         if guard is not None:
             guard.wait()
 
+    def _watch(self, guard: subprocess.Popen[bytes]) -> None:
+        guard.wait()
+        self._on_end()
+
     def _forget(self) -> None:
         if self._guard is not None and self._guard.stdin is not None:
             with contextlib.suppress(OSError):
                 self._guard.stdin.close()
-        # it is collected when the next one has started
         self._guard = None
 
     def _say(self, text: bytes) -> None:

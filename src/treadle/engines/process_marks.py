@@ -52,7 +52,7 @@ def with_mark(environ: Mapping[str, str], mark: str, outer: Mapping[str, str] | 
 def marked(mark: str) -> Iterator[int]:
     """Yield the pid of each living process that carries `mark`; one that ends in `/` means a whole run."""
     wanted = os.fsencode(mark)
-    for pid, environ in _environments():
+    for pid, environ in environments():
         for entry in environ:
             if entry.startswith(b"TREADLE_RUN=") and _carries(entry[12:], wanted):
                 yield pid
@@ -63,7 +63,8 @@ def _carries(value: bytes, wanted: bytes) -> bool:
     return any(m.startswith(wanted) for m in marks) if wanted.endswith(b"/") else wanted in marks
 
 
-def _environments() -> Iterator[tuple[int, list[bytes]]]:
+def environments() -> Iterator[tuple[int, list[bytes]]]:
+    """Yield the pid of each living process with the environment that it was started with."""
     if os.path.isdir(f"{_PROC}/self"):
         for name in os.listdir(_PROC):
             if name.isdigit():

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0
 """Seconds that a worker has to end when nothing of it runs."""
+WORKER = "/%engine"
+"""How the mark of a worker ends, beside the run: no action has it, whatever it is called."""
 WORKERS = 2
 """How many there are if nothing else is said."""
 
@@ -229,7 +231,7 @@ class Processes:
         delay = float(self._settings.get("delay") or 0)
         arguments = ["--patience", str(spec.patience), *(["--delay", str(delay)] if delay else [])]
         mark = str(spec.attempt["mark"]).partition("/")[0]
-        worker = _Worker(place, arguments, f"{mark}/engine")
+        worker = _Worker(place, arguments, f"{mark}{WORKER}")
         self._by_fd[worker.fd] = worker
         return worker
 

@@ -73,7 +73,8 @@ class RemoteRunner(BaseRunner):
 
     :param name: what the engine is called
     :param folder: returns the folder of the run, which is there by then; called when something is to start
-    :param seconds: the length of the lease
+    :param seconds: the length of the lease: the silence after which a worker counts as gone
+    :param outlives: the silence of this run after which workers end what they run of it; None for the same
     :param patience: seconds for which a file that the other side has written is waited for
     :param passed: variables whose values are those of the worker
     :param is_mixed: whether workers may have other programs and another system than we
@@ -90,6 +91,7 @@ class RemoteRunner(BaseRunner):
         folder: Callable[[], str],
         *,
         seconds: float = lease.LEASE,
+        outlives: float | None = None,
         patience: float | None = None,
         passed: Sequence[str] = (),
         is_mixed: bool = False,
@@ -101,6 +103,7 @@ class RemoteRunner(BaseRunner):
         self.engine = engine
         self._make_folder = folder
         self._seconds = seconds
+        self._outlives = seconds if outlives is None else outlives
         self._patience = seconds if patience is None else patience
         self._passed = tuple(passed)
         self._system = "" if is_mixed else system_name()
@@ -231,7 +234,7 @@ class RemoteRunner(BaseRunner):
             self._find()
         looks_at_all = now >= self._next_look
         if looks_at_all:
-            self._next_look = now + self._seconds / lease.LOOKS
+            self._next_look = now + lease.look(self._seconds)
         for one in list(self._remotes.values()):
             if looks_at_all or one.report_until is not None or one.gone_at is not None:
                 self._look_at(one, folder)
@@ -305,6 +308,7 @@ class RemoteRunner(BaseRunner):
             inputs=self._recent(attempt.inputs),
             outputs=tuple(attempt.outputs),
             lease=self._seconds,
+            outlives=self._outlives,
             grace=self.grace,
             patience=self._patience,
             is_alone=str(getattr(key, "uid", "")) in self._losses,
@@ -424,7 +428,7 @@ class RemoteRunner(BaseRunner):
         else:
             # what we make, no worker can begin
             is_gone = folder.claim(one.spec.token)
-        margin = self._seconds / lease.RENEWALS
+        margin = lease.renewal(self._seconds)
         is_over = one.silence.seconds(now) > self._seconds + self.grace + margin
         if is_gone or (is_over and now >= one.report_until):
             self._end(one, error=one.suspicion, cause="lost", host=_host_of(one.worker))
@@ -473,8 +477,8 @@ class RemoteRunner(BaseRunner):
             return
         self._counter += 1
         now = self._clock()
-        self._next_renewal = now + self._seconds / lease.RENEWALS
-        text = Lease(self._counter, self._seconds, tuple(self._stops), is_over).text()
+        self._next_renewal = now + lease.renewal(min(self._seconds, self._outlives))
+        text = Lease(self._counter, self._outlives, tuple(self._stops), is_over).text()
         with contextlib.suppress(OSError):
             # a full disk: the workers end what they run if it lasts for a lease
             shared_folder.write(self._folder.lease, text)

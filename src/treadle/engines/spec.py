@@ -55,7 +55,9 @@ class AttemptSpec:
     :ivar resources: type -> amount or names of instances, as the pool has given them
     :ivar inputs: path -> what the run sees there, see `shared_folder.seen`, of files that have changed lately
     :ivar outputs: the paths that it makes, absolute; a trailing `/` is a folder
-    :ivar lease: the length of the lease of the run, as long as its file cannot be seen
+    :ivar lease: the silence after which a worker counts as gone
+    :ivar outlives: the silence of the run after which a worker ends what it runs of it, as long as the lease of the
+        run cannot be seen, which says the same
     :ivar grace: seconds between TERM and KILL
     :ivar patience: seconds for which a file that the other side has written is waited for
     :ivar is_alone: whether it is to have a worker of its own: an attempt before was lost with its worker, and may
@@ -75,6 +77,7 @@ class AttemptSpec:
     inputs: Mapping[str, str] = field(default_factory=dict)
     outputs: Sequence[str] = ()
     lease: float = LEASE
+    outlives: float = LEASE
     grace: float = GRACE
     patience: float = LEASE
     is_alone: bool = False

@@ -24,5 +24,5 @@ def engine_settings(options: Options, told: str) -> dict[str, Any]:
     if choice is None or choice.is_local:
         return {}
     if "lease" in vars(options):
-        choice = replace(choice, seconds=options.lease)
+        choice = replace(choice, outlives=options.lease)
     return {"engine": choice, "pool": choice.capacity}

@@ -238,6 +238,46 @@ def test_an_agent_that_was_frozen_for_a_lease_gives_up_what_it_runs(tmp_path: Pa
     assert report_of(spec).error == "its worker was frozen for 61 s"
 
 
+def test_an_agent_that_can_show_no_life_for_a_lease_gives_up_before_the_run_takes_it_for_gone(
+    tmp_path: Path,
+) -> None:
+    """H3: what it runs has ended when the next attempt begins; a lease that it sees changes nothing."""
+    clock = Clock()
+    agent = Agent(clock=clock, guards=False)
+    spec = spec_in(tmp_path, "exec sleep 300", outlives=7200.0)
+    agent.take(spec.folder.spec(spec.token))
+    (tmp_path / "run/workers").rename(tmp_path / "run/elsewhere")
+    for counter in range(2, 6):
+        clock.now += 10
+        shared_folder.write(spec.folder.lease, Lease(counter, 7200.0).text())
+        agent.work(0)
+        assert agent.is_idle is False
+    # after the fifth sign that cannot be shown the lease is over before the next one
+    clock.now += 10
+    work_until(agent, lambda: agent.is_idle)
+    agent.close()
+    assert report_of(spec).cause == "lost"
+    assert "could show the run no sign of life" in report_of(spec).error
+
+
+def test_what_is_to_outlive_its_run_is_looked_after_as_often(tmp_path: Path) -> None:
+    """H1: what the lease says to end ends within seconds, however long it is."""
+    clock = Clock()
+    agent = Agent(clock=clock, guards=False)
+    spec = spec_in(tmp_path, "exec sleep 300", outlives=7200.0)
+    shared_folder.write(spec.folder.lease, Lease(1, 7200.0).text())
+    agent.take(spec.folder.spec(spec.token))
+    for _ in range(20):
+        clock.now += 50
+        agent.work(0)
+    assert not agent.is_idle
+    shared_folder.write(spec.folder.lease, Lease(2, 7200.0, (spec.token,)).text())
+    clock.now += 5
+    work_until(agent, lambda: agent.is_idle)
+    agent.close()
+    assert report_of(spec).code == -15
+
+
 def test_an_agent_shows_life_by_a_counter(tmp_path: Path) -> None:
     clock = Clock()
     agent = Agent(clock=clock, guards=False)
