@@ -54,8 +54,8 @@ class Walk:
 
     The constructor only keeps its arguments. The hooks, in the order in which an action meets them:
     `set_scheduling_params` (once), `load_previous_fingerprint`, `compute_fingerprint` (the prediction),
-    `should_execute_action`, then `create_skipped_job` or `create_job`; once more is ready than may start,
-    `expected_duration`; before a job starts `save_fingerprint(uid, None)`; after it ended well
+    `should_execute_action`, then `create_skipped_job` or `restore` and `create_job`; once more is ready than may
+    start, `expected_duration`; before a job starts `save_fingerprint(uid, None)`; after it ended well
     `compute_fingerprint`, `inputs_moved` and `save_fingerprint`, after notready `request_requeue`. Where they are
     left alone nothing has a fingerprint, and each action runs.
     The names and signatures are those of e3.
@@ -118,6 +118,8 @@ class Walk:
         self._is_published = False
         """Whether the begin of this run was published."""
         self._between: dict[str, Ended] = {}
+        self._restored_from: dict[Hashable, str] = {}
+        """Where the outputs came from of actions that were restored in place of running."""
         """Name -> how its last attempt ended, as published, of what is tried again."""
         self._positions: dict[Hashable, int] | None = None
         self._said_durations: dict[Hashable, float | None] = {}
@@ -200,6 +202,19 @@ class Walk:
     def create_job(self, uid: Any, data: Any, predecessors: frozenset[Any], notify_end: NotifyEnd) -> Job:
         """Return the job of an action that runs."""
         raise NotImplementedError(f"{type(self).__name__} has no create_job()")
+
+    def restore(self, uid: Any, data: Any, fingerprint: Any) -> str | None:
+        """Put what an action would make into its place from elsewhere, in place of running it.
+
+        Called for an action that was decided to run for a reason that this meets too, not for what is forced, and
+        only if a subclass overrides it. It puts all of it there or changes nothing. The record has ceased to count
+        by then; this end is recorded as a success is.
+
+        :param fingerprint: the prediction: what the action depends on as it is now
+        :return: where it came from, in words; None to have the action run
+        :raises OSError: it failed midway: the action fails with these words; so does a TreadleError
+        """
+        return None
 
     def outcome_of(self, job: Any) -> Outcome:
         """Return how a job that ended has ended: by default what it says itself.
@@ -352,6 +367,7 @@ class Walk:
         self._positions = None
         self._said_durations = {}
         self._unknown, self._decided, self._turn, self._between = set(), {}, 0, {}
+        self._restored_from = {}
         self._needless, self._met_by, self._unstarted, self._is_conditional = set(), {}, set(), None
         self._why_unstarted = {}
         self._failures = self.runs_ended = 0
@@ -703,7 +719,30 @@ class Walk:
             return self._created(
                 self.create_skipped_job, uid, data, predecessors, "skipped", notify_end, ReturnValue.skip
             )
+        if verdict.decision == decision.RUN and type(self).restore is not Walk.restore:
+            job = self._restored_job(uid, data, verdict, notify_end)
+            if job is not None:
+                return job
         return self._created(self.create_job, uid, data, predecessors, notify_end)
+
+    def _restored_job(self, uid: Hashable, data: Any, verdict: Verdict, notify_end: NotifyEnd) -> Job | None:
+        """Return the job of an action whose outputs were restored in place of running it, None if it has to run."""
+        from .core.restoring import may_restore
+
+        prediction = self.new_fingerprints[uid]
+        if prediction is None or not may_restore(verdict.reasons):
+            return None
+        # killed in between, the next run must not take a part of the outputs for what is on record
+        call_hook(self.save_fingerprint, uid, uid, None)
+        origin: object = call_hook(self.restore, uid, uid, data, prediction)
+        if origin is None:
+            return None
+        if not isinstance(origin, str) or not origin:
+            raise refusal(self.restore, origin, "where the outputs came from, as text, or None to have it run", uid)
+        self._restored_from[uid] = origin
+        job = EmptyJob(uid, data, notify_end, ReturnValue.success)
+        job._said = outcome("restored")
+        return job
 
     def _ask_once(self, hook: Callable[[], Any]) -> Any:
         try:
@@ -948,6 +987,7 @@ class Walk:
         end.usage, end.values = report.usage, report.values
         end.exit_code, end.resources, end.heard = report.exit_code, report.resources, report.heard
         end.host = report.host
+        end.restored = self._restored_from.get(job.uid, "")
         if retry:
             end.delay = job.retry_delay
             if job._treadle_tries is not None:

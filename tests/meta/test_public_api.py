@@ -61,7 +61,7 @@ HOOKS = {
     *("set_scheduling_params", "compute_fingerprint", "save_fingerprint", "load_previous_fingerprint"),
     *("should_execute_action", "create_skipped_job", "create_job", "request_requeue", "get_job", "collect"),
     *("inputs_moved", "demands", "decide", "about_to_start", "create_scheduler", "run", "co_run", "stop", "report"),
-    *("describe", "expected_duration", "is_met", "outcome_of"),
+    *("describe", "expected_duration", "is_met", "outcome_of", "restore"),
     *("pause", "go_on", "set_limits"),
 }
 SCHEDULER = {

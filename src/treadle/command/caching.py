@@ -31,21 +31,7 @@ from treadle.cache.messages import ActionResult, MessageError, decode_result, en
 from treadle.cache.restore import NotPlacedError, Placement, is_there, stage
 from treadle.cache.storing import Made, NotStoredError, store, stored_text
 from treadle.content.files import moved
-from treadle.core.decision import (
-    ADDED,
-    AFTER_FAILURE,
-    CHANGED,
-    FAILED,
-    INPUTS_MOVED,
-    INTERRUPTED,
-    NEW,
-    NO_PREDICTION,
-    OUTPUT_ALTERED,
-    OUTPUT_MISSING,
-    REMOVED,
-    UNANSWERED,
-    UNTRACKED,
-)
+from treadle.core.decision import NO_PREDICTION, UNANSWERED, UNTRACKED
 from treadle.core.elements import DISCOVERED, paths_of
 from treadle.errors import TreadleError
 from treadle.events import bus as events
@@ -67,11 +53,6 @@ if TYPE_CHECKING:
 
 FOLDER = "restore"
 """The folder in the state folder in which outputs are fetched and verified."""
-_RESTORABLE = {
-    *(NEW, CHANGED, ADDED, REMOVED, OUTPUT_MISSING, OUTPUT_ALTERED),
-    *(FAILED, INTERRUPTED, INPUTS_MOVED, AFTER_FAILURE),
-}
-"""The reasons to run that outputs from elsewhere meet too: what is forced, or follows what is not known, runs."""
 _LARGEST_FOUND = 64 << 20
 """Bytes of a file that is hashed because a path set names it."""
 _WAIT = 60.0
@@ -101,11 +82,6 @@ class Hit(NamedTuple):
 def may_store(reasons: Iterable[Reason]) -> bool:
     """Return whether all is known that an action depends on which ran for some reasons."""
     return not any(why.kind in (UNTRACKED, UNANSWERED, NO_PREDICTION) for why in reasons)
-
-
-def may_restore(reasons: Iterable[Reason]) -> bool:
-    """Return whether an action that runs for some reasons may have its outputs restored in place of that."""
-    return all(why.kind in _RESTORABLE for why in reasons)
 
 
 class Caching:

@@ -455,7 +455,7 @@ class CommandWalk(Walk):
         caching.begins(job.uid, job.command, inputs)
         if job.attempt > 1:
             return None
-        from .caching import may_restore
+        from treadle.core.restoring import may_restore
 
         verdict = self.verdicts.get(job.uid)
         if verdict is None or not may_restore(verdict.reasons):
@@ -953,6 +953,9 @@ class CommandWalk(Walk):
         """
         del uid, command, fingerprint
         return None
+
+    def _restored_job(self, uid: Hashable, data: Any, verdict: Verdict, notify_end: NotifyEnd) -> None:
+        """Return none: what is restored is asked for when there is room for it."""
 
     def _restored(self, uid: str, command: Command, fingerprint: Fingerprint) -> str:
         origin: object = self.restore(uid, command, fingerprint)
@@ -1635,7 +1638,7 @@ class CommandWalk(Walk):
 
     def _foresee_restore(self, uid: str, command: Command, verdict: Verdict, pending: Collection[Any]) -> None:
         """Note if the outputs of an action that would run would be restored, and what they would be."""
-        from .caching import may_restore
+        from treadle.core.restoring import may_restore
 
         is_usual = may_restore(verdict.reasons) and command.limits.retries.passes == 1 and not self._is_last
         caching = self._open_caching() if is_usual else None
