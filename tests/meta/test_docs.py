@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import treadle
+from treadle import aio
+
 if TYPE_CHECKING:
     from _pytest.mark.structures import ParameterSet
 
@@ -84,3 +87,11 @@ def test_the_changes_name_the_commands_that_there_are() -> None:
     commands = re.findall(r"^    (\w+)(?: |$)", listed, re.MULTILINE)
     (line,) = (text for text in (ROOT / "CHANGELOG.md").read_text("utf-8").splitlines() if "The command:" in text)
     assert re.findall(r"`(?:treadle )?(\w+)`", line) == commands
+
+
+def test_each_public_name_is_on_a_page_of_the_api() -> None:
+    pages = "".join(path.read_text("utf-8") for path in (ROOT / "docs/reference/api").glob("*.md"))
+    named = set(re.findall(r"^\.\. auto\w+:: (treadle\.[\w.]+)$", pages, re.MULTILINE))
+    public = {f"treadle.{name}" for name in treadle.__all__ if name != "__version__"}
+    public |= {f"treadle.aio.{name}" for name in aio.__all__} - {f"treadle.aio.{name}" for name in treadle.__all__}
+    assert public - named == set()
