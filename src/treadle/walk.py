@@ -414,6 +414,8 @@ class Walk:
             from .engines.several import Engines
 
             scheduler.runner = Engines(runners)
+            for one in runners.values():
+                one.on_note = lambda text: scheduler.call_soon(lambda: self.bus.publish("note", text))
         if self.bus:
             scheduler.after_start = self._publish_started
             scheduler.on_round = self._round

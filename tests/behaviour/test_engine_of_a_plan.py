@@ -86,6 +86,8 @@ def test_what_no_worker_has_is_refused_before_the_run(project: Project) -> None:
         ("{name: process, workers: {resources: {memory: 3}}}", "memory"),
         ("{name: process, lease: 5}", "a duration with a unit"),
         ("{name: process, mixed: yes}", "ok"),
+        ("{name: process, insecure: yes}", "ok"),
+        ("{name: process, queue_timeout: 5}", "a duration with a unit"),
         ("{name: process, speed: 5}", "speed"),
         ("[process]", "a name, or a map"),
     ],
@@ -148,6 +150,9 @@ def test_a_program_names_an_engine_by_its_settings(tmp_path: Path, monkeypatch: 
         {"name": "process", "patience": -1},
         {"name": "process", "pass": "HOME"},
         {"name": "process", "mixed": "yes"},
+        {"name": "process", "insecure": "yes"},
+        {"name": "process", "queue_timeout": 0},
+        {"name": "process", "queue_timeout": "5m"},
         {"name": "process", "delay": -1},
         {"name": "process", "workers": "two"},
         {"name": "process", "workers": {"many": 2}},
@@ -163,3 +168,33 @@ def test_limits_name_this_machine_alone() -> None:
     assert Limits(engine="local").engine == "local"
     with pytest.raises(UsageError, match="'local'"):
         Limits(engine="process")
+
+
+@pytest.mark.parametrize("granted", [True, False])
+def test_a_plan_grants_no_connection_without_tls_by_itself(project: Project, granted: bool) -> None:
+    """E9: the call has to say it too, in its environment."""
+    info = project.folder.parent / "package" / "mine-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[treadle.engines]\nfar = my_engine:Far\n")
+    (info.parent / "my_engine.py").write_text(
+        "from treadle.engines.processes import Processes\n"
+        "from treadle.engines.security import check_address\n"
+        "class Far(Processes):\n"
+        "    def open(self, run):\n"
+        "        insecure = self._settings.get('insecure', False)\n"
+        "        check_address('far', '192.0.2.1', is_encrypted=False, is_insecure=insecure)\n"
+        "        super().open(run)\n"
+    )
+    project.write("plan", PLAN.replace("engine: {name: process", "engine: {name: far, insecure: ok"))
+    path = str(info.parent)
+    done = project.treadle("run", PYTHONPATH=path, **({"TREADLE_INSECURE": "ok"} if granted else {}))
+    assert ("2 run" in done.text) == granted, done.text
+    assert ("the engine far is on 192.0.2.1, without TLS" in done.text) == (not granted)
+
+
+def test_an_action_waits_for_a_worker_as_long_as_the_plan_says(project: Project) -> None:
+    """T2: its own limit counts from its start."""
+    plan = "treadle: 1\nengine: {name: process, workers: 1, queue_timeout: 300ms}\nactions:\n  a: {run: sleep 1}\n"
+    project.write("plan", plan)
+    assert "1 run" in project.treadle("run", "a").text

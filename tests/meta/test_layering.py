@@ -54,6 +54,8 @@ def rows() -> dict[str, set[str]]:
         "testing": fastpath,
         # what answers at once, before `cli` is loaded
         "__main__": {"cli", "session", "fastpath", "ui"},
+        # a program of its own, which nothing imports: it reads a plan as `treadle` does
+        "engines.check": {"cli", "session", *session},
         # __init__.py: the public names, imported when they are asked for
         "": {"session", *session},
     }
@@ -152,8 +154,8 @@ def all_imports() -> list[Import]:
 
 
 def layer_of(module: str) -> str:
-    """Return the row of the table that a module belongs to: the package or the module at the top that it lies in."""
-    return module.partition(".")[0]
+    """Return the row of the table that a module belongs to: its own, or that of the package or module at the top."""
+    return module if module in MAY_IMPORT else module.partition(".")[0]
 
 
 def upward(module: str) -> set[str]:

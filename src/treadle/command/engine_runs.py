@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from treadle.core.lease import LEASE
 from treadle.engines.base import BaseRunner
 from treadle.engines.choice import runner_of
 from treadle.state import own_files
+from treadle.state.lock import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,9 +35,10 @@ def runners(
     def folder() -> str:
         return own_files.make_folder(state, f"{RUNS}/{run}", 0o700)
 
-    found = {name: runner_of(name, engine, folder) for name, engine in engines.items()}
+    lock = os.path.join(state, LOCK)
+    found = {name: runner_of(name, engine, folder, lock) for name, engine in engines.items()}
     if choice is not None and not choice.is_local and choice.name not in found:
-        found[choice.name] = choice.runner(folder)
+        found[choice.name] = choice.runner(folder, lock=lock)
     return found
 
 

@@ -16,7 +16,7 @@ from treadle._startup.interpreter import inherited
 from treadle.core import lease
 from treadle.core.lease import Silence
 
-from . import shared_folder
+from . import probing, shared_folder
 from .guarding import Guarding
 from .leftovers import AGENT, end_leftovers
 from .local import LocalRunner
@@ -53,8 +53,8 @@ class _Run:
     """
 
     __slots__ = (
-        *("counter", "folder", "lease", "next_look", "next_pulse", "outlives", "pulsed_at", "seconds", "shown_at"),
-        "silence",
+        *("counter", "folder", "is_met", "lease", "next_look", "next_pulse", "outlives", "pulsed_at", "seconds"),
+        *("shown_at", "silence"),
     )
 
     def __init__(self, folder: RunFolder, spec: AttemptSpec, now: float) -> None:
@@ -67,15 +67,23 @@ class _Run:
         self.lease: lease.Lease | None = None
         self.counter = 0
         """How often the agent has shown life to this run."""
+        self.is_met = False
+        """Whether all is seen that the run expects its workers to see."""
         self.next_look = self.next_pulse = self.pulsed_at = self.shown_at = now
 
 
 class _Attempt:
-    __slots__ = ("began", "ends_as", "is_running", "mark", "run", "spec", "started_at", "unseen", "waits_until")
+    __slots__ = (
+        *("ahead", "began", "ends_as", "expected", "is_running", "mark", "run", "spec", "started_at", "unseen"),
+        "waits_until",
+    )
 
     def __init__(self, spec: AttemptSpec, run: _Run) -> None:
         self.spec = spec
         self.run = run
+        self.expected = probing.expected_of(spec.expected)
+        self.ahead = probing.clock_of(spec.folder.owner(spec.token))
+        """Seconds that the clock of the shared folder is ahead of ours."""
         self.unseen = list(spec.inputs)
         """The inputs that are not seen yet as the run sees them."""
         self.mark = ""
@@ -196,6 +204,7 @@ class Agent:
                 if text is None:
                     raise ValueError(f"{path} cannot be seen by the worker on {self.host}")
                 spec = AttemptSpec.from_json(text)
+                probing.expected_of(spec.expected)
             except ValueError as error:
                 self._tell(Hint(token, REFUSED, str(error)))
                 continue
@@ -224,7 +233,7 @@ class Agent:
         self._look_at(run)
         if spec.token not in self._attempts:
             return
-        refused = self._refusal(spec)
+        refused = "" if spec.is_probe else self._refusal(spec)
         if refused:
             self._end(one, WorkerReport(spec.token, None, refused, "invalid"))
         elif spec.token in self._stopped:
@@ -249,8 +258,10 @@ class Agent:
 
     def _start(self, one: _Attempt) -> None:
         """Start the programs of an attempt; if its log cannot be seen yet, later."""
-        attempt = one.spec.to_start()
         is_late = one.waits_until is not None and self._clock() >= one.waits_until
+        if not self._has_met(one, is_late=is_late):
+            return
+        attempt = one.spec.to_start()
         if attempt.log is not None and not is_late and not self._view.exists(attempt.log):
             return
         one.unseen = [path for path in one.unseen if self._view.seen(path) != one.spec.inputs[path]]
@@ -272,6 +283,29 @@ class Agent:
             self._end(one, WorkerReport(one.spec.token, None, f"{error.strerror} on {self.host}", "broken"))
             return
         self._tell(Hint(one.spec.token, STARTED, self.name))
+
+    def _has_met(self, one: _Attempt, *, is_late: bool) -> bool:
+        """Return whether an attempt may start: this worker sees all that the run expects, and it is no probe."""
+        spec, expected = one.spec, one.expected
+        if expected is None or (one.run.is_met and not spec.is_probe):
+            return True
+        if not (is_late or expected.sees_folder(spec.folder, self._view)):
+            return False
+        faults = expected.faults(spec.folder, self._view, one.ahead)
+        if spec.is_probe:
+            seen = {
+                **probing.look(spec.programs, system_name()),
+                "skew": expected.ahead - one.ahead,
+                "faults": faults,
+            }
+            self._end(one, WorkerReport(spec.token, 0, host=self.host, seen=seen))
+            return False
+        if faults:
+            why = f"the worker on {self.host} is none for this run: {'; '.join(faults)}"
+            self._end(one, WorkerReport(spec.token, None, why, "broken", self.host))
+            return False
+        one.run.is_met = True
+        return True
 
     def _living_marks(self) -> set[str]:
         return {one.mark for one in self._attempts.values() if one.is_running and one.mark}

@@ -227,6 +227,8 @@ class BaseRunner:
     def __init__(self) -> None:
         self.on_end: Callable[[], None] | None = None
         """Called whenever a start or an end was reported, from the thread that reports it."""
+        self.on_note: Callable[[str], None] | None = None
+        """Called with what is to be told of a run, from any thread."""
         self._running: dict[object, Attempt] = {}
         self._ends: SimpleQueue[AttemptStart | AttemptEnd | None] = SimpleQueue()
         self._told: list[AttemptStart | AttemptEnd] = []
@@ -271,6 +273,11 @@ class BaseRunner:
         if code is None and not error and cause != "lost":
             error, cause = "it is not known how it ended", cause or "broken"
         self._put(AttemptEnd(key, code, error, usage=usage, cause=cause, host=host))
+
+    def note(self, text: str) -> None:
+        """Tell something of the run that is no end, such as what attempts wait for; any thread may call this."""
+        if self.on_note is not None:
+            self.on_note(text)
 
     def _put(self, told: AttemptStart | AttemptEnd | None) -> None:
         self._ends.put(told)

@@ -24,7 +24,7 @@ GROUP = "treadle.engines"
 LOCAL = "local"
 """The name of this machine."""
 _OURS = {"process": "treadle.engines.processes:Processes"}
-_OWN_KEYS = ("lease", "patience", "pass", "mixed", "delay")
+_OWN_KEYS = ("lease", "patience", "queue_timeout", "pass", "mixed", "insecure", "delay")
 _METHODS = ("open", "capacity", "submit", "poll", "stop", "find", "wake", "close")
 
 
@@ -40,6 +40,8 @@ class EngineChoice:
         length of the lease
     :param passed: variables whose values are those of the worker
     :param is_mixed: whether workers may have other programs, and another system
+    :param queue_timeout: seconds for which an attempt may wait for a worker; None for as long as it takes
+    :param is_insecure: whether what is beyond this machine may be spoken to without TLS, see `security`
     """
 
     name: str
@@ -49,6 +51,8 @@ class EngineChoice:
     outlives: float | None = None
     passed: tuple[str, ...] = ()
     is_mixed: bool = False
+    queue_timeout: float | None = None
+    is_insecure: bool = False
 
     @classmethod
     def of(cls, given: object) -> Self:
@@ -61,21 +65,25 @@ class EngineChoice:
         data = {"name": given} if isinstance(given, str) else given
         if not isinstance(data, dict) or not isinstance(data.get("name"), str) or not data["name"]:
             raise UsageError(f"the engine is {given!r}", facts=("expected a name, or a map with `name`",))
-        seconds, patience = data.get("lease", lease.LEASE), data.get("patience")
-        for key, value in (("lease", seconds), ("patience", 1 if patience is None else patience)):
+        seconds, patience, waits = data.get("lease", lease.LEASE), data.get("patience"), data.get("queue_timeout")
+        given_seconds = {"lease": seconds, "patience": patience, "queue_timeout": waits}
+        for key, value in given_seconds.items():
+            if value is None and key != "lease":
+                continue
             if type(value) not in (int, float) or not 0 < value < float("inf"):
                 raise UsageError(f"engine: {key} is {value!r}", facts=("expected seconds above 0",))
         passed = data.get("pass", ())
         if not isinstance(passed, list | tuple) or not all(isinstance(one, str) and one for one in passed):
             raise UsageError(f"engine: pass is {passed!r}", facts=("expected a list of names of variables",))
-        mixed = data.get("mixed", False)
-        if mixed not in (False, True, "ok"):
-            raise UsageError(f"engine: mixed is {mixed!r}", facts=("expected ok",))
+        for key in ("mixed", "insecure"):
+            if data.get(key, False) not in (False, True, "ok"):
+                raise UsageError(f"engine: {key} is {data[key]!r}", facts=("expected ok",))
+        mixed, insecure = bool(data.get("mixed")), bool(data.get("insecure"))
         delay = data.get("delay", 0)
         if type(delay) not in (int, float) or not 0 <= delay < float("inf"):
             raise UsageError(f"engine: delay is {delay!r}", facts=("expected seconds, 0 or more",))
         settings = {key: value for key, value in data.items() if key not in ("name", *_OWN_KEYS) or key == "delay"}
-        return cls(data["name"], settings, float(seconds), patience, None, tuple(passed), bool(mixed))
+        return cls(data["name"], settings, float(seconds), patience, None, tuple(passed), mixed, waits, insecure)
 
     def capacity(self) -> Pool:
         """Return what the engine has, or may get.
@@ -101,7 +109,8 @@ class EngineChoice:
 
         :raises UsageError: there is none of this name, or it is none
         """
-        engine = _load(self.name)(self.settings)
+        # an engine that speaks to others asks `security.check_address` with it
+        engine = _load(self.name)({**self.settings, **({"insecure": True} if self.is_insecure else {})})
         missing = [name for name in _METHODS if not callable(getattr(engine, name, None))]
         if missing:
             raise UsageError(
@@ -110,11 +119,12 @@ class EngineChoice:
         made: Engine = engine
         return made
 
-    def runner(self, folder: Callable[[], str], engine: Engine | None = None) -> RemoteRunner:
+    def runner(self, folder: Callable[[], str], engine: Engine | None = None, *, lock: str = "") -> RemoteRunner:
         """Return what runs attempts by the engine.
 
         :param folder: returns the folder of the run
         :param engine: that engine, made if left out
+        :param lock: a file of which the run holds the lock; "" if its workers need not see that
         """
         delay = self.settings.get("delay") or 0
         return RemoteRunner(
@@ -124,6 +134,8 @@ class EngineChoice:
             outlives=self.outlives,
             passed=self.passed,
             is_mixed=self.is_mixed,
+            lock=lock,
+            queue_timeout=self.queue_timeout,
             view=DelayedFolder(delay) if delay else SharedFolder(),
         )
 
@@ -153,6 +165,6 @@ def _load(name: str) -> Any:
         raise UsageError(f"the engine {name} ({found[0].value}) cannot be loaded: {error}") from error
 
 
-def runner_of(name: str, engine: BaseRunner | Engine, folder: Callable[[], str]) -> BaseRunner:
+def runner_of(name: str, engine: BaseRunner | Engine, folder: Callable[[], str], lock: str = "") -> BaseRunner:
     """Return what runs attempts by an engine that a program gives: itself, if it is a runner."""
-    return engine if isinstance(engine, BaseRunner) else EngineChoice(name).runner(folder, engine)
+    return engine if isinstance(engine, BaseRunner) else EngineChoice(name).runner(folder, engine, lock=lock)

@@ -17,23 +17,37 @@ from typing import TYPE_CHECKING, Any
 
 from treadle.core import lease
 from treadle.core.lease import Lease, Silence
-from treadle.errors import TreadleError
+from treadle.errors import TreadleError, listed
 
 from . import shared_folder
 from .agent import now_with_sleep, system_name
 from .base import BaseRunner
+from .probing import Expected
 from .process_marks import KILL
 from .shared_folder import SharedFolder
-from .spec import ENDED, GONE, MOST_AT_ONCE, REFUSED, STARTED, AttemptSpec, RunFolder, WorkerReport, worker_in
+from .spec import (
+    ENDED,
+    GONE,
+    MOST_AT_ONCE,
+    REFUSED,
+    STARTED,
+    AttemptSpec,
+    RunFolder,
+    WorkerReport,
+    amounts_text,
+    worker_in,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from .base import Attempt, AttemptEnd, AttemptStart
     from .spec import Engine, Hint
 
 FIND_INTERVAL = 600.0
 """Seconds between two questions to the engine about all that is believed alive."""
+PENDING_AFTER = 30.0
+"""Seconds after which an attempt that no worker has begun is told."""
 LOOK_INTERVAL = 0.05
 """Seconds between two looks for what a worker has written and we cannot see yet."""
 
@@ -42,8 +56,8 @@ class _Remote:
     """What is known of an attempt that an engine has."""
 
     __slots__ = (
-        *("attempt", "gone_at", "handle", "has_begun", "is_stopped", "key", "report", "report_until", "silence"),
-        *("spec", "suspicion", "worker"),
+        *("attempt", "gone_at", "handle", "has_begun", "is_stopped", "is_unseen", "key", "report", "report_until"),
+        *("silence", "spec", "submitted_at", "suspicion", "tell_at", "worker"),
     )
 
     def __init__(self, key: object, attempt: Attempt, spec: AttemptSpec, now: float) -> None:
@@ -51,6 +65,11 @@ class _Remote:
         self.attempt = attempt
         self.spec = spec
         self.handle = ""
+        self.submitted_at = now
+        self.tell_at: float | None = now + PENDING_AFTER
+        """When it is told that it waits; None if that was told."""
+        self.is_unseen = False
+        """Whether it seems that no worker sees the folder of the run."""
         self.has_begun = False
         """Whether its start was told."""
         self.worker = ""
@@ -78,6 +97,8 @@ class RemoteRunner(BaseRunner):
     :param patience: seconds for which a file that the other side has written is waited for
     :param passed: variables whose values are those of the worker
     :param is_mixed: whether workers may have other programs and another system than we
+    :param lock: a file of which the run holds the lock, which its workers are to see; "" for none
+    :param queue_timeout: seconds for which an attempt may wait for a worker; None for as long as it takes
     :param view: how we see the files of workers
     :param clock: seconds on a clock that goes on while the machine sleeps
     """
@@ -95,6 +116,8 @@ class RemoteRunner(BaseRunner):
         patience: float | None = None,
         passed: Sequence[str] = (),
         is_mixed: bool = False,
+        lock: str = "",
+        queue_timeout: float | None = None,
         view: SharedFolder | None = None,
         clock: Callable[[], float] = now_with_sleep,
     ) -> None:
@@ -108,6 +131,10 @@ class RemoteRunner(BaseRunner):
         self._passed = tuple(passed)
         self._system = "" if is_mixed else system_name()
         self._compares = not is_mixed
+        self._lock = lock
+        self.on_probe: Callable[[object, WorkerReport], None] | None = None
+        """Called with the key and the report of a probe, from the thread of this engine, before its end is told."""
+        self._queue_timeout = queue_timeout
         self._view = view or SharedFolder()
         self._clock = clock
         self._handed: list[tuple[object, Attempt]] = []
@@ -126,6 +153,10 @@ class RemoteRunner(BaseRunner):
         self._losses: set[str] = set()
         """Actions of which an attempt was lost."""
         self._digests: dict[tuple[str, int, int], str] = {}
+        self._expected: dict[str, Any] = {}
+        """What workers have to see, as `Expected.as_data`."""
+        self._is_met = False
+        """Whether any worker has begun anything of this run."""
 
     # what the loop of the run calls
 
@@ -182,6 +213,7 @@ class RemoteRunner(BaseRunner):
         try:
             self._folder = RunFolder(self._make_folder())
             self._folder.make()
+            self._expected = Expected.prepare(self._folder, self._lock).as_data()
             self._renew()
             self.engine.open(self._folder)
             is_open = True
@@ -228,6 +260,7 @@ class RemoteRunner(BaseRunner):
         for hint in self.engine.poll(self._time_to_wait()):
             self._hear(hint)
         now = self._clock()
+        self._see_to_waiting(folder, now)
         if now >= self._next_renewal:
             self._renew()
         if now >= self._next_find:
@@ -239,10 +272,60 @@ class RemoteRunner(BaseRunner):
             if looks_at_all or one.report_until is not None or one.gone_at is not None:
                 self._look_at(one, folder)
 
+    def _see_to_waiting(self, folder: RunFolder, now: float) -> None:
+        """Tell what waits for a worker for long, and end what has waited for as long as it may."""
+        if all(now < when for when in self._ends_of_waiting()):
+            return
+        waiting = [one for one in self._remotes.values() if not one.has_begun and one.gone_at is None]
+        late = [one for one in waiting if one.tell_at is not None and now >= one.tell_at]
+        if late:
+            self._tell_waiting(late)
+        for one in waiting:
+            if self._queue_timeout is not None and now >= one.submitted_at + self._queue_timeout:
+                self._end_waiting(one, folder)
+
+    def _ends_of_waiting(self) -> Iterator[float]:
+        """Yield when something is due for what no worker has begun."""
+        for one in self._remotes.values():
+            if not one.has_begun and one.gone_at is None:
+                if one.tell_at is not None:
+                    yield one.tell_at
+                if self._queue_timeout is not None:
+                    yield one.submitted_at + self._queue_timeout
+
+    def _tell_waiting(self, late: Sequence[_Remote]) -> None:
+        for one in late:
+            one.tell_at = None
+        names = listed([one.spec.uid for one in late], 3)
+        self.note(f"no worker of {self.name} has begun {names} within {PENDING_AFTER:g} s: {self._missing(late)}")
+
+    def _missing(self, late: Sequence[_Remote]) -> str:
+        """Return what is missing for attempts that wait: what the engine says, else what they ask for."""
+        ask = getattr(self.engine, "pending", None)
+        told: dict[str, str] = {}
+        if ask is not None:
+            with contextlib.suppress(Exception):
+                told = ask([one.handle for one in late])
+        if words := sorted({str(why) for why in told.values() if why}):
+            return listed(words, 3)
+        asked = sorted({_asked(one.spec) for one in late})
+        return f"it waits for a worker {' or '.join(asked[:3])}"
+
+    def _end_waiting(self, one: _Remote, folder: RunFolder) -> None:
+        """End an attempt that has waited for too long; if a worker begins it just now, it goes on."""
+        if not folder.claim(one.spec.token):
+            # until its worker is seen
+            one.submitted_at = self._clock()
+            return
+        with contextlib.suppress(Exception):
+            self.engine.stop([one.handle], kill=True)
+        why = f"no worker of {self.name} has begun it within {self._queue_timeout:g} s (queue_timeout)"
+        self._end(one, error=f"{why}: {self._missing([one])}", cause="broken")
+
     def _time_to_wait(self) -> float:
         if not self._orders.empty():
             return 0.0
-        due = min(self._next_renewal, self._next_look)
+        due = min([self._next_renewal, self._next_look, *self._ends_of_waiting()])
         wait = max(0.0, due - self._clock())
         is_awaited = any(one.report_until is not None or one.gone_at is not None for one in self._remotes.values())
         return min(wait, LOOK_INTERVAL) if is_awaited else wait
@@ -315,6 +398,8 @@ class RemoteRunner(BaseRunner):
             passed=self._passed,
             programs=self._programs_of(attempt) if self._compares else {},
             system=self._system,
+            expected=self._expected,
+            is_probe=getattr(key, "is_probe", False),
         )
 
     def _recent(self, paths: Iterable[str]) -> dict[str, str]:
@@ -374,7 +459,7 @@ class RemoteRunner(BaseRunner):
 
     def _has_begun(self, one: _Remote) -> None:
         if not one.has_begun:
-            one.has_begun = True
+            one.has_begun = self._is_met = True
             one.silence.see(0, self._clock())
             self.report_start(one.key)
 
@@ -410,7 +495,9 @@ class RemoteRunner(BaseRunner):
             if pulse and pulse.isdigit():
                 one.silence.see(int(pulse), now)
         if one.gone_at is None and one.report_until is not None and now >= one.report_until:
-            self._suspect(one, "it has ended, and its worker has left no report")
+            one.is_unseen = not (one.worker or self._is_met)
+            unseen = f"no worker of {self.name} has seen {folder.path}: all need it at the same path"
+            self._suspect(one, unseen if one.is_unseen else "it has ended, and its worker has left no report")
         elif one.has_begun and one.silence.seconds(now) > self._seconds:
             self._suspect(one, f"there was no sign of its worker for {self._seconds:g} s")
         if one.gone_at is not None:
@@ -431,7 +518,8 @@ class RemoteRunner(BaseRunner):
         margin = lease.renewal(self._seconds)
         is_over = one.silence.seconds(now) > self._seconds + self.grace + margin
         if is_gone or (is_over and now >= one.report_until):
-            self._end(one, error=one.suspicion, cause="lost", host=_host_of(one.worker))
+            cause = "broken" if one.is_unseen else "lost"
+            self._end(one, error=one.suspicion, cause=cause, host=_host_of(one.worker))
 
     def _are_outputs_seen(self, one: _Remote, report: WorkerReport) -> bool:
         """Return whether we see what its worker has seen of its outputs, if it ended well."""
@@ -441,6 +529,8 @@ class RemoteRunner(BaseRunner):
 
     def _take_report(self, one: _Remote, report: WorkerReport) -> None:
         code, error, cause = report.code, report.error, report.cause
+        if one.spec.is_probe and self.on_probe is not None:
+            self.on_probe(one.key, report)
         if one.gone_at is not None and not one.is_stopped and code is not None and code < 0:
             # it was ended as we took it for gone
             code, error, cause = None, one.suspicion, "lost"
@@ -497,8 +587,10 @@ class RemoteRunner(BaseRunner):
         """Remove what has served its time: without the folders no worker can begin anything."""
         for name in ("specs", "attempts", "workers"):
             shutil.rmtree(os.path.join(folder.path, name), ignore_errors=True)
+        for path in (folder.token, folder.lease):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
         with contextlib.suppress(OSError):
-            os.unlink(folder.lease)
             # there may be the events of the run
             os.rmdir(folder.path)
 
@@ -511,6 +603,12 @@ _MOST_FAILURES = 100
 
 def _words(error: Exception) -> str:
     return str(error) if isinstance(error, TreadleError) else f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def _asked(spec: AttemptSpec) -> str:
+    """Return what a spec asks of a worker, in words."""
+    has = f"with {amounts_text(spec.resources)}" if spec.resources else "that is free"
+    return f"{has} ({spec.node})" if spec.node else has
 
 
 def _host_of(worker: str) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from treadle.core.lease import FILE, LEASE
 from treadle.core.outcomes import Usage
-from treadle.core.pool import Pool
+from treadle.core.pool import MEMORY, Pool
+from treadle.core.text import size_text
 
 from .base import GRACE, Attempt
 
@@ -65,6 +66,9 @@ class AttemptSpec:
     :ivar passed: variables whose values are those of the worker
     :ivar programs: path -> digest of each program that is started; empty where they may differ
     :ivar system: what the system of the run calls itself; "" where workers may have another one
+    :ivar expected: what a worker has to see before it runs anything of the run, see `probing.Expected`; empty for
+        nothing
+    :ivar is_probe: whether nothing is to be started: the worker reports what it is and what it sees
     """
 
     token: str
@@ -84,6 +88,8 @@ class AttemptSpec:
     passed: Sequence[str] = ()
     programs: Mapping[str, str] = field(default_factory=dict)
     system: str = ""
+    expected: Mapping[str, Any] = field(default_factory=dict)
+    is_probe: bool = False
 
     @property
     def folder(self) -> RunFolder:
@@ -131,6 +137,7 @@ class WorkerReport:
     :ivar outputs: path -> what the worker saw there at the end, see `shared_folder.seen`
     :ivar usage: what its programs have used, as `Usage.as_data`
     :ivar started_at: when it began, in seconds since the epoch by the clock of the worker
+    :ivar seen: of a probe, what the worker is and sees, see `probing.look`
     """
 
     token: str
@@ -142,6 +149,7 @@ class WorkerReport:
     outputs: Mapping[str, str] = field(default_factory=dict)
     started_at: float | None = None
     ended_at: float | None = None
+    seen: Mapping[str, Any] | None = None
 
     def to_json(self) -> str:
         """Return it as text."""
@@ -183,6 +191,11 @@ class RunFolder:
     def lease(self) -> str:
         """The file with the lease of the run."""
         return os.path.join(self.path, FILE)
+
+    @property
+    def token(self) -> str:
+        """The file by which workers know that they see this folder, see `probing`."""
+        return os.path.join(self.path, "token")
 
     def spec(self, token: str) -> str:
         """Return the file with the spec of an attempt."""
@@ -231,6 +244,12 @@ class RunFolder:
 def worker_in(data: bytes | None) -> str:
     """Return the worker that the file of an owner names, "" as long as that cannot be seen as a whole."""
     return data[:-1].decode("utf-8", "replace") if data and data.endswith(b"\n") else ""
+
+
+def amounts_text(resources: Mapping[str, int | Sequence[str]]) -> str:
+    """Return what there is, or is asked for, in words: `cpus 4, memory 8.0 GiB`."""
+    sizes = {kind: what if isinstance(what, int) else len(what) for kind, what in sorted(resources.items())}
+    return ", ".join(f"{kind} {size_text(size) if kind == MEMORY else size}" for kind, size in sizes.items())
 
 
 class Engine(Protocol):

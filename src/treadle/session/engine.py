@@ -6,7 +6,9 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from treadle._startup.interpreter import inherited
 from treadle.engines.choice import EngineChoice
+from treadle.engines.security import INSECURE
 
 if TYPE_CHECKING:
     from .options import Options
@@ -18,6 +20,9 @@ def engine_settings(options: Options, told: str) -> dict[str, Any]:
     :param told: the JSON of `Project.pool`
     """
     said = json.loads(told or "{}").get("engine", {})
+    if inherited().get(INSECURE) != "ok":
+        # a checkout grants nothing: what is read on the way could be whatever the user may see
+        said.pop("insecure", None)
     if options.engine and options.engine != said.get("name"):
         said = {"name": options.engine}
     choice = EngineChoice.of(said) if said else None

@@ -19,6 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LOCK = "lock"
+"""The file, in the state folder."""
 _PAUSE = 0.03
 _HOLDERS: dict[tuple[int, int], tuple[int, int]] = {}
 """Device and inode of a lock file that is held here -> the process and the thread that have taken it. A thread of a
@@ -32,7 +34,7 @@ class Lock:
     """
 
     def __init__(self, folder: str) -> None:
-        self.path = os.path.join(folder, "lock")
+        self.path = os.path.join(folder, LOCK)
         self._fd = -1
         self._file = (0, 0)
         self.fine_device = NO_DEVICE

@@ -102,11 +102,11 @@ class Key:
 class Runs:
     """A runner on the farm, and what it has told."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, **more: Any) -> None:
         self.path = path
         self.farm, self.clock = Farm(), Clock()
         self.runner = RemoteRunner(
-            "farm", self.farm, lambda: str(path), seconds=LEASE, clock=self.clock, is_mixed=True
+            "farm", self.farm, lambda: str(path), seconds=LEASE, clock=self.clock, is_mixed=True, **more
         )
         self.ends: list[AttemptEnd] = []
         self.starts: list[object] = []
@@ -424,3 +424,94 @@ def test_an_engine_that_fails_again_and_again_ends_all(runs: Runs, monkeypatch: 
     monkeypatch.setattr(runs.farm, "poll", fail)
     end = runs.ended()
     assert (end.cause, end.error) == ("broken", "ConnectionError: reset")
+
+
+def test_what_no_worker_begins_is_told_after_30_s_with_what_is_missing(runs: Runs) -> None:
+    """E2: once, for all that wait."""
+    notes: list[str] = []
+    runs.runner.on_note = notes.append
+    for name in ("a", "b"):
+        runs.start(Key(name, cpus=8))
+    begun = runs.start(Key("c"))
+    runs.begin(begun)
+    runs.clock.now += 29.0
+    runs.let_it_look()
+    assert notes == []
+    runs.clock.now += 1.0
+    wait_until(lambda: bool(notes))
+    runs.let_it_look()
+    assert notes == ["no worker of farm has begun a, b within 30 s: it waits for a worker with cpus 8 (a)"]
+    for spec in runs.farm.specs:
+        runs.report(spec)
+    for _ in range(3):
+        runs.ended()
+
+
+def test_an_engine_says_by_itself_what_is_missing(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E2: a method of its own, which it may have or not."""
+    notes: list[str] = []
+    runs.runner.on_note = notes.append
+    said = {"why": "the partition is down"}
+    monkeypatch.setattr(runs.farm, "pending", lambda handles: dict.fromkeys(handles, said["why"]), raising=False)
+    spec = runs.start()
+    runs.clock.now += 30.0
+    wait_until(lambda: bool(notes))
+    assert notes[0].endswith(": the partition is down")
+    runs.report(spec)
+    runs.ended()
+
+
+def test_what_has_waited_for_the_time_of_the_queue_fails_and_is_begun_by_nothing(tmp_path: Path) -> None:
+    """T2."""
+    runs = Runs(tmp_path, queue_timeout=20.0)
+    spec, other = runs.start(), runs.start(Key("b"))
+    runs.begin(other)
+    runs.clock.now += 19.0
+    runs.let_it_look()
+    assert runs.ends == []
+    runs.clock.now += 1.0
+    end = runs.ended()
+    assert (end.code, end.cause) == (None, "broken")
+    assert end.error.startswith("no worker of farm has begun it within 20 s (queue_timeout): ")
+    assert not spec.folder.claim(spec.token, WORKER)
+    assert runs.farm.stopped == [(f"job {spec.token}", True)]
+    runs.report(other)
+    assert runs.ended().code == 0
+    runs.runner.close()
+
+
+def test_what_a_worker_begins_at_the_last_moment_goes_on(tmp_path: Path) -> None:
+    """T2: the file of the attempt decides."""
+    runs = Runs(tmp_path, queue_timeout=20.0)
+    spec = runs.start()
+    assert spec.folder.claim(spec.token, WORKER)
+    runs.clock.now += 25.0
+    runs.let_it_look()
+    assert runs.ends == []
+    runs.report(spec)
+    assert runs.ended().code == 0
+    runs.runner.close()
+
+
+def test_an_engine_whose_workers_do_not_see_the_folder_is_named_with_that_reason(runs: Runs) -> None:
+    """E5: it ends, and no worker has made the file of the attempt."""
+    spec = runs.start()
+    runs.farm.hints.put(Hint(spec.token, "ended"))
+    runs.let_it_look()
+    runs.clock.now += LEASE
+    end = runs.ended()
+    assert end.cause == "broken"
+    assert end.error == f"no worker of farm has seen {runs.path}: all need it at the same path"
+
+
+def test_each_spec_says_what_its_worker_has_to_see(tmp_path: Path) -> None:
+    """E5."""
+    runs = Runs(tmp_path, lock="/root/lock")
+    spec = runs.start()
+    assert spec.expected["token"] == Path(spec.folder.token).read_text()
+    assert spec.expected["lock"] == "/root/lock"
+    assert abs(spec.expected["ahead"]) < 1.0
+    runs.report(spec)
+    runs.ended()
+    runs.runner.close()
+    assert not tmp_path.exists()

@@ -28,15 +28,14 @@ def read_engine(validator: Validator, node: Node) -> dict[str, Any]:
     if name is None and isinstance(node, Table):
         validator.add("the engine has no name", node, hint="engine: {name: process, workers: 4}")
         return {}
-    for key in ("lease", "patience", "delay"):
+    for key in ("lease", "patience", "queue_timeout", "delay"):
         if isinstance(value := entries.get(key), Scalar):
             said[key] = seconds(value.text)
     if isinstance(name, Scalar):
         said["name"] = name.text
     if "pass" in entries:
         said["pass"] = [one.text for one in validator.texts(entries["pass"], "a variable in pass")]
-    if "mixed" in entries:
-        said["mixed"] = "ok"
+    said.update({key: "ok" for key in ("mixed", "insecure") if key in entries})
     if "workers" in entries:
         said["workers"] = _workers(validator, entries["workers"])
     if "options" in entries:

@@ -188,7 +188,7 @@ CACHED = Kind("true, false, or a map with log", (Scalar, Table), _check_bool)
 ENGINE = Kind("a name, or a map with name", (Scalar, Table))
 WORKERS = Kind("a number, or a map with max, resources", (Scalar, Table), _check_whole(1))
 HERE = Kind("local", (Scalar,), _one_of("local"))
-MIXED = Kind("ok", (Scalar,), _one_of("ok"))
+OK = Kind("ok", (Scalar,), _one_of("ok"))
 EXPECT = Kind("failure, diff, or a map with failure", (Scalar, Table), _one_of(*EXPECTED))
 
 
@@ -394,9 +394,13 @@ ENGINE_KEYS = _table(
         "lease: 2m"),
     Key("patience", DURATION_KIND, "How long a file that the other side has written is waited for.", "the lease",
         "patience: 30s"),
+    Key("queue_timeout", DURATION_KIND, "How long an action may wait for a worker before it fails. Its `timeout` "
+        "counts from its start.", "as long as it takes", "queue_timeout: 2h"),
     Key("pass", TEXTS, "Variables whose values are those of the worker.", "only TMPDIR", "pass: [SCRATCH]"),
-    Key("mixed", MIXED, "`ok`: workers may have another system, and other programs, than this machine.",
+    Key("mixed", OK, "`ok`: workers may have another system, and other programs, than this machine.",
         "they are refused", "mixed: ok"),
+    Key("insecure", OK, "`ok`: the engine is on other machines and has no TLS. This counts where the call has "
+        "TREADLE_INSECURE=ok in its environment too.", "it is refused", "insecure: ok"),
     Key("delay", DURATION_KIND, "How much later one side sees what the other has written, for tests.", "0s",
         "delay: 500ms"),
     Key("options", MAP, "What else the engine takes.", "none", "options: {partition: short}"),
