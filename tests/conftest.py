@@ -21,6 +21,7 @@ from treadle.engines import process_marks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cache_servers import Nginx
     from postgres import PostgresServer
 
 # how fast a machine is decides no test: an example may take longer where many things run at once
@@ -109,6 +110,26 @@ def postgres_server(_postgres_of_session: PostgresServer) -> PostgresServer:
     """Return a server that runs: a test before may have stopped it, or have failed, which ends all that it started."""
     _postgres_of_session.start()
     return _postgres_of_session
+
+
+@pytest.fixture(scope="session")
+def _nginx_of_session(_nothing_outlives_the_session: None) -> Iterator[Nginx]:
+    import shutil
+
+    import cache_servers
+
+    if shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
+        pytest.skip("no nginx here")
+    server = cache_servers.Nginx()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def nginx(_nginx_of_session: Nginx) -> Nginx:
+    """Return a real server for shared caches, on which nothing is stored."""
+    _nginx_of_session.empty()
+    return _nginx_of_session
 
 
 @pytest.hookimpl(tryfirst=True)

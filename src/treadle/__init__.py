@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .cache.base import Digest as Digest
     from .cache.base import OutputCache as OutputCache
     from .cache.folder import FolderCache as FolderCache
+    from .cache.http import HttpCache as HttpCache
+    from .cache.signed import SignedCache as SignedCache
     from .command.command import Command as Command
     from .command.command import Environment as Environment
     from .command.command import Limits as Limits
@@ -122,6 +124,8 @@ _HOMES = {
     "core.pool": ("Allocation", "Demand", "Node", "Pool"),
     "cache.base": ("CacheError", "Digest", "OutputCache"),
     "cache.folder": ("FolderCache",),
+    "cache.http": ("HttpCache",),
+    "cache.signed": ("SignedCache",),
     "command.command": ("Command", "Environment", "Limits", "Retries", "Script", "Tool"),
     "command.depfile": ("Depfile",),
     "command.discovery": ("Discovery",),

@@ -418,6 +418,15 @@ def test_a_store_of_the_project_that_a_checkout_brings_is_not_used(project: Proj
     )
 
 
+def test_a_password_in_the_address_of_a_plan_is_an_error_that_does_not_show_it(project: Project) -> None:
+    """T8."""
+    project.write("plan", PLAN.replace("cache: local", "cache: {shared: 'https://ann:geheim@h/team'}"))
+    done = project.treadle("check")
+    assert done.code == 2
+    assert "treadle.yaml:3:17: shared in cache has a user in it" in done.err
+    assert "geheim" not in done.text
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -428,8 +437,12 @@ def test_a_store_of_the_project_that_a_checkout_brings_is_not_used(project: Proj
         ("cache: {local: yes}", "local must be true"),
         ("cache: {local: true, system: [sdk]}", "'sdk' in system is not an absolute path"),
         ("cache: {local: true, system: [/a/../b/]}", "in system is not an absolute path"),
-        ("cache: {local: true, shared: x}", "cache has no key 'shared'"),
-        ("cache: [local]", "cache must be local, or a map with local, system, not a list"),
+        ("cache: {local: true, remote: x}", "cache has no key 'remote'"),
+        ("cache: {local: true, shared: x}", "shared in cache is not an address"),
+        ("cache: {shared: 'https://h/a b'}", "shared in cache has characters in it that no address may have"),
+        ("cache: {shared: 'https://h/a?b'}", "shared in cache has a query or a fragment"),
+        ("cache: {shared: 'https://h/', namespaces: ['a b']}", "'a b' in namespaces is not a name of letters"),
+        ("cache: [local]", "cache must be local, or a map with local, shared, namespaces, system, not a list"),
     ],
 )
 def test_what_a_plan_says_wrong_is_an_error(project: Project, text: str, said: str) -> None:

@@ -39,7 +39,7 @@ TREADLE = {
         "Subscriber",
         "load_plan",
     ),
-    *("CacheError", "Digest", "FolderCache", "OutputCache"),
+    *("CacheError", "Digest", "FolderCache", "HttpCache", "OutputCache", "SignedCache"),
     *("Diffed", "Failed", "NotReady", "Skipped"),
     *("NotifyEnd", "DRAINING", "STOPPING", "KILLING"),
     *("Allocation", "Demand", "Node", "Pool", "pool_of_machine"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from hashlib import sha256
+from hmac import compare_digest
+from hmac import digest as hmac
 from typing import TYPE_CHECKING, Any
 
 from .base import Digest
@@ -66,10 +68,11 @@ class Entry:
     ended: int = 0
 
 
-def encode_entry(entry: Entry, key: str) -> bytes:
+def encode_entry(entry: Entry, key: str, signing_key: bytes = b"") -> bytes:
     """Return an entry as bytes.
 
     :param key: what it will be found by
+    :param signing_key: what signs it, empty for nothing
     """
     note: dict[str, Any] = {
         "format": FORMAT,
@@ -79,7 +82,7 @@ def encode_entry(entry: Entry, key: str) -> bytes:
         "duration": entry.duration,
         "values": dict(entry.values),
     }
-    note["digest"] = _digest(entry, note, key)
+    note["digest"] = _digest(entry, note, key, signing_key)
     return encode_result(
         ActionResult(
             entry.files,
@@ -95,7 +98,7 @@ def encode_entry(entry: Entry, key: str) -> bytes:
     )
 
 
-def decode_entry(body: bytes, key: str) -> Entry:
+def decode_entry(body: bytes, key: str, signing_key: bytes = b"") -> Entry:
     """Return the entry that bytes hold.
 
     A message that was cut off may be a valid shorter one, and a server may encode it anew: so the digest in it is
@@ -128,7 +131,7 @@ def decode_entry(body: bytes, key: str) -> Entry:
             result.ended,
         )
         given = note.pop("digest", None)
-        if given != _digest(entry, note, key):
+        if not isinstance(given, str) or not compare_digest(given, _digest(entry, note, key, signing_key)):
             raise EntryError("its fields do not fit its digest")
         if result.exit_code or result.stdout_raw:
             raise EntryError("it is of a failure")
@@ -139,7 +142,7 @@ def decode_entry(body: bytes, key: str) -> Entry:
     return entry
 
 
-def _digest(entry: Entry, note: Mapping[str, Any], key: str) -> str:
+def _digest(entry: Entry, note: Mapping[str, Any], key: str, signing_key: bytes) -> str:
     fields = [
         key,
         [(one.path, *one.digest, one.is_executable) for one in entry.files],
@@ -150,7 +153,8 @@ def _digest(entry: Entry, note: Mapping[str, Any], key: str) -> str:
         [entry.began, entry.ended],
         note,
     ]
-    return sha256(json.dumps(fields, separators=(",", ":"), sort_keys=True).encode()).hexdigest()
+    data = json.dumps(fields, separators=(",", ":"), sort_keys=True).encode()
+    return hmac(signing_key, data, "sha256").hex() if signing_key else sha256(data).hexdigest()
 
 
 def check(entry: Entry, outputs: Sequence[str]) -> None:
@@ -175,6 +179,18 @@ def check(entry: Entry, outputs: Sequence[str]) -> None:
     for link in entry.links:
         if not stays_inside(link.path, link.target):
             raise EntryError(f"the link {link.path} leads out of the root")
+
+
+def differing(entry: Entry, other: Entry) -> list[str]:
+    """Return the outputs that two entries do not have alike, sorted; what was printed counts for nothing."""
+
+    def outputs(of: Entry) -> dict[str, object]:
+        found: dict[str, object] = {one.path: one for one in of.files}
+        found |= {one.path: one for one in of.links}
+        return found | {f"{one.path}/": one.digest for one in of.folders}
+
+    ours, theirs = outputs(entry), outputs(other)
+    return sorted(path for path in ours.keys() | theirs.keys() if ours.get(path) != theirs.get(path))
 
 
 def stays_inside(path: str, target: str) -> bool:

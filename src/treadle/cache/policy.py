@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -14,6 +15,10 @@ THROUGHPUT = 500e6
 """Bytes that are stored in a second."""
 WORTH = 4
 """What an action has to last, in times of what storing it takes."""
+WORTH_SHARING = 0.05
+"""Seconds that an action has to last for a store on a server to be asked."""
+MOST_FAULTS = 3
+"""Faults in a row after which a store is not asked any more."""
 MOST_LOG = 1 << 20
 """Bytes of a log that is stored."""
 
@@ -94,6 +99,41 @@ def keeps_log(command: Cacheable) -> bool:
     return command.cache != WITHOUT_LOG and not command.env.pass_
 
 
+class Breaker:
+    """Says when a store is not asked any more: after one request that was late, or three faults in a row.
+
+    Several threads may use it: at worst a request or two more are made.
+
+    :param pause: seconds after which it is asked again
+    """
+
+    def __init__(self, pause: float = inf) -> None:
+        self._pause = pause
+        self._faults = 0
+        self._until = -inf
+        self.why = ""
+        """The kind of the last fault, which was told."""
+
+    def is_open(self, now: float) -> bool:
+        """Return whether it is not asked now."""
+        return now < self._until
+
+    def failed(self, why: str, now: float, *, is_late: bool = False) -> None:
+        """Note a fault.
+
+        :param why: its kind
+        :param now: on the monotonic clock
+        """
+        self.why = why
+        self._faults += 1
+        if is_late or self._faults >= MOST_FAULTS:
+            self._until, self._faults = now + self._pause, 0
+
+    def worked(self) -> None:
+        """Note a reply, be it that something is not there."""
+        self._faults = 0
+
+
 def pays(duration: float, size: int, said: str = "") -> bool:
     """Return whether an action took so long that it is worth storing.
 
@@ -102,3 +142,12 @@ def pays(duration: float, size: int, said: str = "") -> bool:
     :param said: what it says of the cache
     """
     return said == ALWAYS or duration >= WORTH * (LATENCY + size / THROUGHPUT)
+
+
+def is_worth_sharing(duration: float | None, said: str = "") -> bool:
+    """Return whether an action lasts so long that asking a server is worth it.
+
+    :param duration: seconds that it took last, None if that is not known
+    :param said: what it says of the cache
+    """
+    return said == ALWAYS or duration is None or duration >= WORTH_SHARING

@@ -21,7 +21,7 @@ from .copying import NEW
 from .entry import TREE_LIMIT, EntryError, check, expand
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .entry import Entry
 
@@ -51,17 +51,24 @@ class NotPlacedError(Exception):
     """The outputs cannot be put into their places, and those that were are taken back."""
 
 
-def stage(cache: OutputCache, entry: Entry, outputs: Sequence[str], folder: str) -> Staged | None:
+def stage(
+    cache: OutputCache,
+    entry: Entry,
+    outputs: Sequence[str],
+    folder: str,
+    keep: Callable[[Digest, str], object] | None = None,
+) -> Staged | None:
     """Fetch what an entry names into a new folder, and verify it; return None if something of it is not there.
 
     :param outputs: what the action declares
     :param folder: where; it is there and empty
+    :param keep: called with the digest and the path of each blob, once it is verified
     :raises EntryError: it is not what it should be
     :raises CacheError: the store has failed
     :raises OSError: the folder cannot be written to
     """
     check(entry, outputs)
-    getter = _Getter(cache, folder)
+    getter = _Getter(cache, folder, keep)
     trees = {}
     for one in entry.folders:
         data = getter.bytes(one.digest, TREE_LIMIT)
@@ -141,9 +148,10 @@ class _Getter:
     :param folder: for small ones
     """
 
-    def __init__(self, cache: OutputCache, folder: str) -> None:
+    def __init__(self, cache: OutputCache, folder: str, keep: Callable[[Digest, str], object] | None) -> None:
         self._cache = cache
         self._folder = folder
+        self._keep = keep
         self._mode: int | None = None
 
     def bytes(self, digest: Digest, limit: int) -> bytes | None:
@@ -158,11 +166,13 @@ class _Getter:
         try:
             with open(path, "rb") as file:
                 data = file.read(digest.size + 1)
+            if len(data) != digest.size or sha256(data).hexdigest() != digest.hash:
+                self._cache.discard(digest)
+                raise EntryError(f"the blob {digest.hash[:16]} is damaged")
+            if self._keep is not None:
+                self._keep(digest, path)
         finally:
             os.unlink(path)
-        if len(data) != digest.size or sha256(data).hexdigest() != digest.hash:
-            self._cache.discard(digest)
-            raise EntryError(f"the blob {digest.hash[:16]} is damaged")
         return data
 
     def file(self, digest: Digest, path: str, *, is_executable: bool) -> bool:
@@ -175,6 +185,8 @@ class _Getter:
             os.chmod(path, self._executable)
         if not self._cache.is_own:
             self._verify_all(digest, path)
+        if self._keep is not None and digest != EMPTY:
+            self._keep(digest, path)
         return True
 
     @property

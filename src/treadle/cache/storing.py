@@ -73,22 +73,55 @@ def store(cache: OutputCache, made: Made, root: str, scratch: str) -> Stored:
     :raises NotStoredError: an output is not as it was recorded, or cannot be stored
     :raises CacheError: the store has failed
     """
-    copies = _Copies(scratch, [root, os.path.realpath(root)])
+    copies = Copies(made, root, scratch)
     try:
-        try:
-            entry = _copied(made, root, copies)
-            check(entry, list(made.values))
-        except EntryError as error:
-            raise NotStoredError(str(error)) from error
-        except OSError as error:
-            raise NotStoredError(f"{error.filename}: {error.strerror}") from error
-        for digest, path in copies.found.items():
-            cache.put_blob(digest, path)
-        key = tied_key(made.key, root) if copies.tied else made.key
-        cache.put_entry(key, encode_entry(entry, key))
+        copies.store(cache)
     finally:
         copies.remove()
-    return Stored(key, sum(digest.size for digest in copies.found), copies.tied)
+    return copies.stored
+
+
+class Copies:
+    """Copies of the outputs of an action, hashed, with the entry that names them.
+
+    :param root: the folder that the outputs are relative to
+    :param scratch: a folder for the copies
+    :raises NotStoredError: an output is not as it was recorded, or cannot be stored
+    """
+
+    def __init__(self, made: Made, root: str, scratch: str) -> None:
+        self._copies = _Copies(scratch, [root, os.path.realpath(root)])
+        try:
+            self.entry = _copied(made, root, self._copies)
+            check(self.entry, list(made.values))
+        except EntryError as error:
+            self.remove()
+            raise NotStoredError(str(error)) from error
+        except OSError as error:
+            self.remove()
+            raise NotStoredError(f"{error.filename}: {error.strerror}") from error
+        except BaseException:
+            self.remove()
+            raise
+        tied = self._copies.tied
+        self.blobs: Mapping[Digest, str] = self._copies.found
+        """Digest -> the path of its copy."""
+        key = tied_key(made.key, root) if tied else made.key
+        self.stored = Stored(key, sum(digest.size for digest in self.blobs), tied)
+
+    def store(self, cache: OutputCache) -> None:
+        """Store the blobs and then the entry; a store may take the copies.
+
+        :raises CacheError: the store has failed
+        """
+        for digest, path in self.blobs.items():
+            cache.put_blob(digest, path)
+        key = self.stored.key
+        cache.put_entry(key, encode_entry(self.entry, key))
+
+    def remove(self) -> None:
+        """Remove the copies that no store has taken."""
+        self._copies.remove()
 
 
 def _copied(made: Made, root: str, copies: _Copies) -> Entry:

@@ -606,7 +606,9 @@ _LEDGER = "keep records in a PostgreSQL database too: postgresql://..."
 _SHARED = "the ledger that several folders share: postgresql://..."
 _ALL_ROOTS = "also of the other folders that share the ledger"
 _WITH_JSON = "list check why status report runs show attempts diff stats cache"
-_CACHE = "restore outputs from a cache in place of running, and store them there"
+_CACHE = (
+    "restore outputs from a cache in place of running, and store them: read and write take the shared cache too"
+)
 _SINCE = "only actions that depend on what differs from this commit of git"
 _RUN_TIMEOUT = "end the run after TIME (90s, 2h); what cannot end by then does not start"
 _TIMEOUT = "time limit of an action: of NAME, else of those that are selected; none for none"

@@ -10,13 +10,14 @@ import stat
 from collections import deque
 from contextlib import suppress
 from itertools import count
-from threading import Thread
+from threading import Lock
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, NamedTuple
 
 from treadle.cache import policy
 from treadle.cache.base import ENTRY_LIMIT, CacheError
-from treadle.cache.entry import Entry, EntryError, decode_entry
+from treadle.cache.entry import Entry, EntryError, decode_entry, differing, encode_entry
+from treadle.cache.filling import Background, Filling
 from treadle.cache.key import (
     decode_path_sets,
     encode_path_sets,
@@ -29,11 +30,12 @@ from treadle.cache.key import (
 )
 from treadle.cache.messages import ActionResult, MessageError, decode_result, encode_result
 from treadle.cache.restore import NotPlacedError, Placement, is_there, stage
-from treadle.cache.storing import Made, NotStoredError, store, stored_text
+from treadle.cache.storing import Copies, Made, NotStoredError, stored_text
+from treadle.content.digests import describe
 from treadle.content.files import moved
 from treadle.core.decision import NO_PREDICTION, UNANSWERED, UNTRACKED
 from treadle.core.elements import DISCOVERED, paths_of
-from treadle.errors import TreadleError
+from treadle.errors import TreadleError, listed
 from treadle.events import bus as events
 from treadle.scheduling.hooks import words_of
 from treadle.state import own_files
@@ -43,7 +45,7 @@ from .outputs import remove_tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from treadle.cache.base import OutputCache
+    from treadle.cache.base import Digest, OutputCache
     from treadle.cache.restore import Staged
     from treadle.content.files import Seen
     from treadle.core.decision import Reason
@@ -57,17 +59,33 @@ _LARGEST_FOUND = 64 << 20
 """Bytes of a file that is hashed because a path set names it."""
 _WAIT = 60.0
 """Seconds that the end of a walk waits for what is being stored."""
+_UPLOADS = 4
+"""Actions whose outputs are sent to a shared cache at the same time."""
+_UPLOAD_WAIT = 10.0
+"""Seconds that the end of a walk waits for what is being sent."""
+
+
+class Wanted(NamedTuple):
+    """What is looked up for an action.
+
+    :ivar keys: one for each namespace, apart from what it was found to read
+    """
+
+    keys: Sequence[str]
+    command: Command
 
 
 class Hit(NamedTuple):
     """Outputs that were found for an action, and are ready to be placed.
 
+    :ivar base: the key apart from what it was found to read
     :ivar store: the name of the cache
     :ivar found: path -> value, of what the action reads in addition to what it declares
     :ivar began: when they were looked for, on the monotonic clock
     """
 
     key: str
+    base: str
     store: str
     staged: Staged
     found: Mapping[str, str]
@@ -93,6 +111,7 @@ class Caching:
     :param run: the id of the run
     :param fingerprinter: has the files, the programs and the environment
     :param system: further folders for path sets, see `cache.key.is_usable_path`
+    :param namespaces: looked up in this order, and stored below the first; none for the one without a name
     """
 
     def __init__(
@@ -103,8 +122,12 @@ class Caching:
         run: str,
         fingerprinter: Fingerprinter,
         system: Sequence[str] = (),
+        namespaces: Sequence[str] = (),
     ) -> None:
         self._caches = list(caches)
+        self._namespaces = tuple(namespaces) or ("",)
+        self._lock = Lock()
+        """Look-ups and uploads have threads of their own."""
         self._root = root
         self._state = state
         self._run = run
@@ -121,18 +144,18 @@ class Caching:
         self._notes: deque[str] = deque()
         self._stored: deque[events.Stored] = deque()
         self._faults: deque[tuple[str, str]] = deque()
-        self._work: deque[Callable[[], None]] = deque()
-        self._thread: Thread | None = None
-        self._is_closed = False
+        self._storing = Background(1)
+        self._uploads = Background(_UPLOADS)
 
-    def _key(self, command: Command, inputs: ActionInputs) -> str | None:
+    def _keys(self, command: Command, inputs: ActionInputs) -> Sequence[str]:
+        """Return a key for each namespace; none for what has none."""
         try:
-            return self.key(command, inputs)
+            return [self.key(command, inputs, namespace) for namespace in self._namespaces]
         except (OSError, TreadleError):
             # a program that cannot be read: the action says so, if it has to run
-            return None
+            return ()
 
-    def key(self, command: Command, inputs: ActionInputs) -> str:
+    def key(self, command: Command, inputs: ActionInputs, namespace: str = "") -> str:
         """Return the key of what a command would make now, apart from what it was found to read.
 
         :raises TreadleError: a program that it starts cannot be read
@@ -141,7 +164,8 @@ class Caching:
         elements = {name: value for name, value in fingerprint.elements.items() if name not in fingerprint.results}
         programs = [seen.value for seen in self._seen_programs(command, inputs).values()]
         outputs = command.outputs if command.discovery is None else (*command.outputs, command.discovery.path)
-        return key_of(elements, outputs, programs, locale_of(self._fingerprinter.environment(command)))
+        locale = locale_of(self._fingerprinter.environment(command))
+        return key_of(elements, outputs, programs, locale, namespace)
 
     def _seen_programs(self, command: Command, inputs: ActionInputs) -> dict[str, Seen]:
         # also one elsewhere may be replaced while the run goes on
@@ -170,19 +194,68 @@ class Caching:
     def look_up(
         self, command: Command, inputs: ActionInputs, is_open: Callable[[Sequence[str]], bool]
     ) -> Hit | None:
-        """Return the outputs that a command would make, fetched and verified; None if no cache has them.
+        """Return the outputs that a command would make, fetched and verified; None if no cache of our own has them.
 
         :param is_open: returns whether one of some paths is made by an action that has not ended
         """
-        if policy.why_not(command) or (key := self._key(command, inputs)) is None:
+        if policy.why_not(command) or not (keys := self._keys(command, inputs)):
             return None
-        began = monotonic()
+        own = [cache for cache in self._caches if cache.is_own]
+        return self._found(own, keys, command, self._values, is_open)
+
+    def wanted(self, command: Command, inputs: ActionInputs, duration: float | None) -> Wanted | None:
+        """Return what `fetch` looks up, None if that is not worth a thread.
+
+        :param duration: seconds that it took last, None if that is not known
+        """
+        if policy.why_not(command) or not policy.is_worth_sharing(duration, command.cache):
+            return None
+        keys = self._keys(command, inputs)
+        return Wanted(keys, command) if keys else None
+
+    def fetch(self, wanted: Wanted) -> Hit | None:
+        """Do the same with all caches, in any thread; what it returns has to be asked about, see `still_holds`."""
+        return self._found(self._caches, wanted.keys, wanted.command, self._values_now, lambda _: False)
+
+    def still_holds(
+        self, hit: Hit, command: Command, inputs: ActionInputs, is_open: Callable[[Sequence[str]], bool]
+    ) -> Hit | None:
+        """Return what `fetch` has found, None if the action reads something else by now."""
+        paths = list(hit.found)
+        is_same = hit.base in self._keys(command, inputs) and (self._values(paths) or {}) == hit.found
+        if is_same and not (paths and is_open(paths)):
+            return hit
+        self.drop(hit)
+        return None
+
+    def stop(self) -> None:
+        """End what servers are waited for; any thread may call this."""
         for cache in self._caches:
-            for strong, found in self._strong_keys(cache, key, command, is_open):
-                for one in (strong, tied_key(strong, self._root)):
-                    staged = self._staged(cache, one, command)
-                    if staged is not None:
-                        return Hit(one, cache.name, staged, found, began)
+            stop = getattr(cache, "stop", None)
+            if stop is not None:
+                stop()
+
+    def _found(
+        self,
+        caches: Sequence[OutputCache],
+        keys: Sequence[str],
+        command: Command,
+        values_of: Callable[[Sequence[str]], dict[str, str] | None],
+        is_open: Callable[[Sequence[str]], bool],
+    ) -> Hit | None:
+        began = monotonic()
+        for number, cache in enumerate(caches):
+            nearer = [one for one in caches[:number] if one.writable]
+            for key in keys:
+                for strong, found in self._strong_keys(cache, key, command, values_of, is_open):
+                    for one in (strong, tied_key(strong, self._root)) if cache.is_own else (strong,):
+                        staged = self._staged(cache, one, command, nearer)
+                        if staged is None:
+                            continue
+                        if command.discovery is not None:
+                            for other in nearer:
+                                self._guarded(other, lambda: self._add_path_set(other, key, list(found)))  # noqa: B023
+                        return Hit(one, key, cache.name, staged, found, began)
         return None
 
     def foresee(
@@ -194,14 +267,16 @@ class Caching:
 
         :param is_open: see `look_up`
         """
-        if policy.why_not(command) or (key := self._key(command, inputs)) is None:
+        if policy.why_not(command) or not (keys := self._keys(command, inputs)):
             return None
         for one in self._caches:
             unnoted = getattr(one, "unnoted", None)
             if unnoted is None:
                 continue
             cache = unnoted()
-            for strong, _ in self._strong_keys(cache, key, command, is_open):
+            for strong in (
+                found for key in keys for found, _ in self._strong_keys(cache, key, command, self._values, is_open)
+            ):
                 for every in (strong, tied_key(strong, self._root)):
                     with suppress(CacheError, EntryError, OSError):
                         body = cache.get_entry(every, ENTRY_LIMIT)
@@ -213,14 +288,19 @@ class Caching:
         return None
 
     def _strong_keys(
-        self, cache: OutputCache, key: str, command: Command, is_open: Callable[[Sequence[str]], bool]
+        self,
+        cache: OutputCache,
+        key: str,
+        command: Command,
+        values_of: Callable[[Sequence[str]], dict[str, str] | None],
+        is_open: Callable[[Sequence[str]], bool],
     ) -> Iterator[tuple[str, Mapping[str, str]]]:
         """Yield the keys that entries may be found by, each with what the action reads then."""
         if command.discovery is None:
             yield key, {}
             return
         for paths in self._path_sets(cache, key):
-            values = self._values(paths)
+            values = values_of(paths)
             if values is not None and not is_open(paths):
                 yield strong_key(key, values), values
 
@@ -239,6 +319,13 @@ class Caching:
 
     def _values(self, paths: Sequence[str]) -> dict[str, str] | None:
         """Return the values of files as they are now, None if one is no plain file or too large."""
+        return self._values_by(paths, lambda path: self._fingerprinter.files.see_again(path).value)
+
+    def _values_now(self, paths: Sequence[str]) -> dict[str, str] | None:
+        """Do the same in any thread, without what is known of the files."""
+        return self._values_by(paths, lambda path: describe(os.path.join(self._root, path))[0])
+
+    def _values_by(self, paths: Sequence[str], value_of: Callable[[str], str]) -> dict[str, str] | None:
         values = {}
         for path in paths:
             full = os.path.join(self._root, path)
@@ -249,12 +336,15 @@ class Caching:
             if status is not None and (not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_FOUND):
                 return None
             try:
-                values[path] = self._fingerprinter.files.see_again(path).value
+                values[path] = value_of(path)
             except Exception:
                 return None
         return values
 
-    def _staged(self, cache: OutputCache, key: str, command: Command) -> Staged | None:
+    def _staged(
+        self, cache: OutputCache, key: str, command: Command, nearer: Sequence[OutputCache] = ()
+    ) -> Staged | None:
+        """Return outputs that are fetched and verified, None if they are not there; nearer caches get them too."""
         folder = ""
         try:
             body = cache.get_entry(key, ENTRY_LIMIT)
@@ -262,7 +352,10 @@ class Caching:
                 return None
             entry = decode_entry(body, key)
             folder = self._new_folder()
-            staged = stage(cache, entry, command.outputs, folder)
+            filling = Filling(entry, nearer, self._fault)
+            staged = stage(cache, entry, command.outputs, folder, filling.keep if nearer else None)
+            if staged is not None:
+                filling.finish(key)
         except CacheError as error:
             self._fault(cache, error)
             staged = None
@@ -280,11 +373,12 @@ class Caching:
         return staged
 
     def _new_folder(self) -> str:
-        if not self._folder:
-            self._folder = own_files.make_folder(self._state, f"{FOLDER}/{self._run}", 0o700)
-        if self._free:
-            return self._free.pop()
-        folder = f"{self._folder}/{next(self._numbers)}"
+        with self._lock:
+            if not self._folder:
+                self._folder = own_files.make_folder(self._state, f"{FOLDER}/{self._run}", 0o700)
+            if self._free:
+                return self._free.pop()
+            folder = f"{self._folder}/{next(self._numbers)}"
         os.mkdir(folder, 0o700)
         return folder
 
@@ -346,10 +440,10 @@ class Caching:
         if not policy.pays(duration, size, command.cache) or not self._are_as_before(uid, command, inputs):
             return
         names: list[str] | None = None
-        base = self._key(command, inputs)
-        if base is None:
+        keys = self._keys(command, inputs)
+        if not keys:
             return
-        key = base
+        key = base = keys[0]
         if command.discovery is not None:
             elements = inputs.fingerprint.elements
             names = paths_of(inputs.fingerprint.results, DISCOVERED)
@@ -375,34 +469,118 @@ class Caching:
             }
         values = {path: results[path].value for path in command.outputs}
         made = Made(key, values, exclude, about, log if policy.keeps_log(command) else "")
-        self._in_background(lambda: self._store(uid, base, made, names))
+        is_shared = policy.is_worth_sharing(duration, command.cache)
+        stores = [cache for cache in self._caches if cache.writable and (cache.is_own or is_shared)]
+        if stores:
+            self._storing.add(lambda: self._store(uid, base, made, names, stores))
 
-    def _store(self, uid: str, base: str, made: Made, names: Sequence[str] | None) -> None:
-        for cache in self._caches:
-            if not cache.writable:
-                continue
-            try:
-                scratch = getattr(cache, "scratch", "") or self._new_folder()
-                room = getattr(cache, "has_room", None)
-                if room is not None and not room(sum(map(_size_of, made.values.values()))):
-                    raise CacheError("stores nothing, as the disk is nearly full")
-                stored = store(cache, made, self._root, scratch)
-                if names is not None:
-                    self._add_path_set(cache, base, names)
-            except NotStoredError:
-                continue
-            except CacheError as error:
-                self._fault(cache, error)
-                continue
-            except OSError as error:
-                self._fault(cache, CacheError("cannot be written", f"{error.filename}: {error.strerror}"))
-                continue
-            except Exception as error:
-                self._fault(cache, CacheError("has failed", words_of(error)))
-                continue
-            self._stored.append(events.Stored(uid, stored.key, cache.name, stored.size, stored.tied))
-            if stored.tied:
-                self._note_once("tied", stored_text(stored))
+    def _store(
+        self, uid: str, base: str, made: Made, names: Sequence[str] | None, stores: Sequence[OutputCache]
+    ) -> None:
+        """Store outputs in the stores of our own, and have them sent to the others."""
+        near = next((one for one in stores if one.is_own), None)
+        copies: Copies | None = None
+        try:
+            scratch = getattr(near, "scratch", "") or self._new_folder()
+            copies = Copies(made, self._root, scratch)
+            for cache in stores:
+                if cache.is_own:
+                    self._guarded(cache, lambda: self._store_in(cache, uid, base, copies, names, made))  # noqa: B023
+        except NotStoredError:
+            return
+        except CacheError as error:
+            self._fault(stores[0], error)
+            return
+        except OSError as error:
+            self._fault(stores[0], CacheError("cannot be written", f"{error.filename}: {error.strerror}"))
+            return
+        if copies.stored.tied:
+            self._note_once("tied", stored_text(copies.stored))
+        others = [one for one in stores if not one.is_own] if not copies.stored.tied else []
+        if not others:
+            copies.remove()
+            return
+
+        def upload() -> None:
+            for other in others:
+                self._guarded(other, lambda: self._upload(other, near, uid, base, copies, names))  # noqa: B023
+            copies.remove()
+
+        self._uploads.add(upload)
+
+    def _store_in(
+        self, cache: OutputCache, uid: str, base: str, copies: Copies, names: Sequence[str] | None, made: Made
+    ) -> None:
+        room = getattr(cache, "has_room", None)
+        if room is not None and not room(sum(map(_size_of, made.values.values()))):
+            raise CacheError("stores nothing, as the disk is nearly full")
+        copies.store(cache)
+        if names is not None:
+            self._add_path_set(cache, base, names)
+        stored = copies.stored
+        self._stored.append(events.Stored(uid, stored.key, cache.name, stored.size, stored.tied))
+
+    def _upload(
+        self,
+        cache: OutputCache,
+        near: OutputCache | None,
+        uid: str,
+        base: str,
+        copies: Copies,
+        names: Sequence[str] | None,
+    ) -> None:
+        """Send outputs to a store that others use too: what is there with other content stays.
+
+        :param near: the store that has taken the copies, None if none has
+        """
+        key, entry = copies.stored.key, copies.entry
+        there = _entry_in(cache, key)
+        other = differing(entry, there) if there is not None else []
+        if there is not None and other and _has_blobs(cache, there):
+            self._note_difference(uid, other, there, cache)
+            return
+        for digest, path in copies.blobs.items():
+            if os.path.lexists(path):
+                cache.put_blob(digest, path)
+            elif near is not None:
+                self._pass_on(near, cache, digest)
+        if there is None or other:
+            cache.put_entry(key, encode_entry(entry, key))
+        if names is not None:
+            self._add_path_set(cache, base, names)
+        self._stored.append(events.Stored(uid, key, cache.name, copies.stored.size, ""))
+
+    def _pass_on(self, near: OutputCache, cache: OutputCache, digest: Digest) -> None:
+        """Send a blob of another store: what is in the workspace may be another one by now."""
+        folder = self._new_folder()
+        try:
+            path = f"{folder}/blob"
+            if not near.get_blob(digest, path):
+                raise NotStoredError("it is gone already")
+            cache.put_blob(digest, path)
+        finally:
+            remove_tree(folder)
+
+    def _note_difference(self, uid: str, outputs: Sequence[str], there: Entry, cache: OutputCache) -> None:
+        place = f" on {there.host}" if there.host not in ("", "treadle") else ""
+        self._note_once(
+            "not reproducible",
+            f"{uid} is not reproducible: of the same inputs run {there.run[:8]}{place} has made another"
+            f" {listed(outputs, 3)}, which stays in the {cache.name} cache",
+        )
+
+    def _guarded(self, cache: OutputCache, work: Callable[[], object]) -> None:
+        """Do something with a store, whatever that raises."""
+        try:
+            work()
+        except NotStoredError:
+            pass
+        except CacheError as error:
+            self._fault(cache, error)
+        except OSError as error:
+            self._fault(cache, CacheError("cannot be written", f"{error.filename}: {error.strerror}"))
+        except Exception as error:
+            self._fault(cache, CacheError("has failed", words_of(error)))
 
     def _add_path_set(self, cache: OutputCache, key: str, names: Sequence[str]) -> None:
         sets = self._path_sets(cache, key)
@@ -413,29 +591,16 @@ class Caching:
         result = ActionResult(stdout_raw=data, worker="treadle")
         cache.put_entry(paths_key(key), encode_result(result))
 
-    def _in_background(self, work: Callable[[], None]) -> None:
-        self._work.append(work)
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = Thread(target=self._do, name="treadle-cache", daemon=True)
-            try:
-                self._thread.start()
-            except RuntimeError:
-                self._thread = None
-                self._do()
-
-    def _do(self) -> None:
-        while self._work and not self._is_closed:
-            self._work.popleft()()
-
     def _fault(self, cache: OutputCache, error: CacheError) -> None:
         """Note a fault, each kind of a store once."""
         if self._note_once(f"{cache.name} {error.kind}", f"the {cache.name} cache {error}"):
             self._faults.append((cache.name, error.kind))
 
     def _note_once(self, kind: str, text: str) -> bool:
-        is_new = kind not in self._told
-        if is_new:
+        with self._lock:
+            is_new = kind not in self._told
             self._told.add(kind)
+        if is_new:
             self._notes.append(text)
         return is_new
 
@@ -453,28 +618,44 @@ class Caching:
 
         :param waits: whether what is left of it is done first
         """
-        if not waits:
-            self._is_closed = True
-        if self._thread is not None:
-            self._thread.join(_WAIT)
-            if not self._thread.is_alive():
-                # it may have ended just before the last of it came
-                self._do()
-            self._is_closed = True
-        left = len(self._work)
+        left = self._storing.close(_WAIT if waits else 0.0)
+        if left:
+            self._notes.append(f"outputs of {_actions(left)} were not stored in the cache")
+        left = self._uploads.close(_UPLOAD_WAIT if waits else 0.0)
+        if left and waits:
+            self._notes.append(
+                f"outputs of {_actions(left)} were not sent to the shared cache: that took over {_UPLOAD_WAIT:g} s"
+            )
+        if left:
+            self.stop()
         for cache in self._caches:
             try:
-                left += cache.close(_WAIT)
+                cache.close(_WAIT if waits else 0.0)
             except Exception as error:
                 self._fault(cache, error if isinstance(error, CacheError) else CacheError("has failed", str(error)))
-        if left:
-            self._notes.append(
-                f"outputs of {left} {'action' if left == 1 else 'actions'} were not stored in the cache"
-            )
         if self._folder:
             remove_tree(self._folder)
             with suppress(OSError):
                 os.rmdir(os.path.dirname(self._folder))
+
+
+def _actions(number: int) -> str:
+    return f"{number} {'action' if number == 1 else 'actions'}"
+
+
+def _entry_in(cache: OutputCache, key: str) -> Entry | None:
+    """Return the entry of a key, None if there is none that counts."""
+    try:
+        body = cache.get_entry(key, ENTRY_LIMIT)
+        return decode_entry(body, key) if body is not None else None
+    except EntryError:
+        return None
+
+
+def _has_blobs(cache: OutputCache, entry: Entry) -> bool:
+    """Return whether what an entry names is there, as far as the store says: without it the entry is of no use."""
+    has = getattr(cache, "has_blob", None)
+    return has is None or all(map(has, [one.digest for one in entry.files] + [one.digest for one in entry.folders]))
 
 
 def _size_of(value: str) -> int:

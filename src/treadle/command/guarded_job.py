@@ -1,7 +1,7 @@
-"""GuardedJob: a CommandJob that starts when its guards are passed.
+"""GuardedJob: a SteppedJob that starts when its guards are passed.
 
-It starts in steps: its `require` commands run in a thread, then it is asked for on the terminal, then it starts as
-any other. Until then nothing of it is touched: its outputs and its record stay.
+Its first steps: its `require` commands run in a thread, then it is asked for on the terminal. Until then nothing of
+it is touched: its outputs and its record stay.
 """
 
 from __future__ import annotations
@@ -17,17 +17,14 @@ from treadle.engines.local import SPAWN_ERRORS
 from treadle.engines.process import describe_spawn_error, describe_status, spawn
 from treadle.engines.process_marks import mark_of, with_mark
 from treadle.errors import TreadleError
-from treadle.scheduling.job import Job
-from treadle.status import ReturnValue
 
-from .guards import Requirement
-from .job import CONSOLE_QUEUE, CommandJob
+from .guards import Guards, Requirement
+from .job import CONSOLE_QUEUE
+from .stepped_job import SteppedJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import IO, Any
-
-    from treadle.scheduling.job import Host
 
 _PAUSE = 0.02
 """Seconds between two looks at a command that is required."""
@@ -37,8 +34,8 @@ _TAIL = 65536
 """Bytes of its output that the last line is looked for in: it may print any number."""
 
 
-class GuardedJob(CommandJob):
-    """A CommandJob that starts when its guards are passed.
+class GuardedJob(SteppedJob):
+    """A SteppedJob that starts when its guards are passed.
 
     :param is_confirmed: see `CommandWalk.is_confirmed`
     :param confirm: see `CommandWalk.confirm`
@@ -49,83 +46,39 @@ class GuardedJob(CommandJob):
         *arguments: Any,
         is_confirmed: Callable[[str, str], bool],
         confirm: Callable[[str, str, Callable[[], bool]], bool],
+        **look_up: Any,
     ) -> None:
-        super().__init__(*arguments)
-        guards = self.command.guards
-        assert guards is not None
-        self.guards = guards
+        self._is_confirmed = is_confirmed
         self._confirm = confirm
         self._refusal: TreadleError | None = None
-        self._steps: list[Callable[[], None]] = [self._require] if guards.require else []
+        super().__init__(*arguments, **look_up)
+
+    @property
+    def guards(self) -> Guards:
+        """Those of its command."""
+        guards = self.command.guards
+        assert guards is not None
+        return guards
+
+    def _first_steps(self) -> list[Callable[[], None]]:
+        guards = self.guards
+        steps: list[Callable[[], None]] = [self._require] if guards.require else []
         try:
-            if guards.confirm and not is_confirmed(self.uid, guards.confirm):
-                self._steps.append(self._ask)
+            if guards.confirm and not self._is_confirmed(self.uid, guards.confirm):
+                steps.append(self._ask)
         except TreadleError as error:
             self._refusal = error
-            self._steps = [self._refuse]
-        self._as_action = (self.queue_name, self.tokens, self.timeout, self.demand)
-        self._take_step()
+            return [self._refuse]
+        return steps
 
-    def _take_step(self) -> None:
-        """Take the queue and the time limit of the next step."""
-        self.guarding = bool(self._steps)
-        self.queue_name, self.tokens, self.timeout, self.demand = self._as_action
-        if self.guarding:
-            # questions are asked one by one, and not while another action has the terminal
-            self.queue_name = CONSOLE_QUEUE if self.is_asking else "default"
-            self.tokens, self.timeout, self.demand = 1, None, None
+    def _queue_of_step(self) -> str:
+        # questions are asked one by one, and not while another action has the terminal
+        return CONSOLE_QUEUE if self.is_asking else "default"
 
     @property
     def is_asking(self) -> bool:
         """Whether the step is a question."""
         return self.guarding and self._steps[0] == self._ask
-
-    @property
-    def has_runner(self) -> bool:
-        """Whether its step is the action itself."""
-        return not self.guarding and super().has_runner
-
-    def passed(self) -> None:
-        """Go on to the next step, which is the action itself after the last guard."""
-        self._steps.pop(0)
-        self.attempt = 0
-        self._take_step()
-
-    @property
-    def status(self) -> ReturnValue:
-        """That of the step."""
-        if self.guarding:
-            return ReturnValue.success if self.failure is None else ReturnValue.failure
-        return super().status
-
-    def start(self, slot: int, host: Host | None = None) -> None:
-        """Start the step: a guard in a thread, the action as any other."""
-        if self.guarding and not self.left_out:
-            Job.start(self, slot, host)
-        else:
-            super().start(slot, host)
-
-    def run_guarded(self) -> None:
-        """Check a guard, in a thread."""
-        if not self.guarding:
-            super().run_guarded()
-            return
-        try:
-            self._steps[0]()
-        except (OSError, TreadleError) as error:
-            self.fail(self._hidden(str(error)))
-        except BaseException as error:
-            self.fail(f"{type(error).__name__}: {error}")
-
-    def interrupt(self) -> bool:
-        """End the step."""
-        if not self.guarding:
-            return super().interrupt()
-        return Job.interrupt(self)
-
-    def how_it_ended(self) -> str:
-        """Return in words how the step has ended."""
-        return (self._why_not_good() or "") if self.guarding else super().how_it_ended()
 
     def _refuse(self) -> None:
         assert self._refusal is not None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from treadle.scheduling.job import Host
 
     from .artifacts import Artifacts
+    from .caching import Hit
     from .command import Command, Limits, Script
     from .fingerprinting import Fingerprinter
 
@@ -266,6 +267,10 @@ class CommandJob(ProcessJob):
             # it asks for no GPU where others ask for some: no pool was looked for
             said = dict.fromkeys(_NAME_GPUS, "") if command.limits.resources.get("gpus") == 0 else {}
         return {name: value for name, value in said.items() if name not in command.env.set}
+
+    def take_hit(self) -> Hit | None:
+        """Return the outputs that were found for it before its turn, None if they were not looked for."""
+        return None
 
     def how_it_ended(self) -> str:
         """Return in words how the last attempt has ended."""

@@ -281,6 +281,7 @@ class CommandWalk(Walk):
         function that opens them when the first action is about to run
     :param cache_system: further folders outside of the root in which discovered inputs of what is cached may be,
         each absolute and with a `/` at its end
+    :param cache_namespaces: names that keep what is cached apart: stored below the first one, looked up below each
     """
 
     def __init__(
@@ -294,9 +295,11 @@ class CommandWalk(Walk):
         last: DAG | None = None,
         caches: Sequence[OutputCache] | Callable[[], Sequence[OutputCache]] = (),
         cache_system: Sequence[str] = (),
+        cache_namespaces: Sequence[str] = (),
     ) -> None:
         super().__init__(actions)
         self.cache_system = cache_system
+        self.cache_namespaces = cache_namespaces
         self.caches = caches
         """Where outputs are looked up before an action runs, and stored afterwards."""
         self._caching: Caching | None = None
@@ -426,6 +429,11 @@ class CommandWalk(Walk):
             self.store.release()
         return report
 
+    @property
+    def asks_servers(self) -> bool:
+        """Whether one of its caches is elsewhere, so that asking it may take a while."""
+        return not callable(self.caches) and not all(one.is_own for one in self.caches)
+
     def _caching_for(self, job: CommandJob) -> Caching | None:
         """Return what has the caches, None if there are none, or none is for an action as it runs now."""
         caching = self._open_caching()
@@ -434,7 +442,7 @@ class CommandWalk(Walk):
         return caching if is_usual else None
 
     def _open_caching(self) -> Caching | None:
-        """Return what has the caches, None if there are none."""
+        """Return what has the caches, None if there are none; the first action that is about to run opens them."""
         if self._caching is None:
             caches = self.caches() if callable(self.caches) else self.caches
             if not caches:
@@ -443,7 +451,9 @@ class CommandWalk(Walk):
             from .caching import Caching
 
             self._caching = Caching(
-                *(caches, self.root, self.store.folder, self.run_id, self.fingerprinter), system=self.cache_system
+                *(caches, self.root, self.store.folder, self.run_id, self.fingerprinter),
+                system=self.cache_system,
+                namespaces=self.cache_namespaces,
             )
         return self._caching
 
@@ -465,7 +475,10 @@ class CommandWalk(Walk):
             producers = self.discovered.producers_of(job.uid, paths)
             return any(self.discovered.overlaps.overlapped(job.uid, one) for one in producers)
 
-        hit = caching.look_up(job.command, inputs, is_open)
+        found = job.take_hit()
+        hit = caching.still_holds(found, job.command, inputs, is_open) if found is not None else None
+        if hit is None:
+            hit = caching.look_up(job.command, inputs, is_open)
         if hit is not None and self.fingerprinter.moved_since(inputs, job.command):
             caching.drop(hit)
             return None
@@ -912,15 +925,36 @@ class CommandWalk(Walk):
         limits = self.settings.limits.get(uid)
         engine = "" if data.console else self.engine_of(uid, data)
         arguments = (uid, data, notify_end, self.context, self._ready, engine, limits)
+        steps = self._steps_of(uid, data) if self.caches and self.asks_servers else {}
         if data.guards is not None:
             from .guarded_job import GuardedJob
 
-            job: CommandJob = GuardedJob(*arguments, is_confirmed=self.is_confirmed, confirm=self.confirm)
+            job: CommandJob = GuardedJob(*arguments, is_confirmed=self.is_confirmed, confirm=self.confirm, **steps)
+        elif steps:
+            from .stepped_job import SteppedJob
+
+            job = SteppedJob(*arguments, **steps)
         else:
             job = CommandJob(*arguments)
         job.met_by = self._met_by.get(uid, ())
         job.lasts = self._durations.get(uid, 0.0) >= _LASTS
         return job
+
+    def _steps_of(self, uid: str, command: Command) -> dict[str, Any]:
+        """Return what looks the outputs of an action up in a thread, nothing if that is not worth it."""
+        limits = self.settings.limits.get(uid) or command.limits
+        verdict = self.verdicts.get(uid)
+        caching = self._open_caching()
+        if caching is None or self._is_last or self._met_by.get(uid) or limits.retries.passes != 1:
+            return {}
+        from treadle.core.restoring import may_restore
+
+        if verdict is None or not may_restore(verdict.reasons):
+            return {}
+        wanted = caching.wanted(command, self._inputs[uid], self.expected_duration(uid))
+        return (
+            {"look_up": lambda: caching.fetch(wanted), "stop_looking": caching.stop} if wanted is not None else {}
+        )
 
     def is_confirmed(self, uid: str, text: str) -> bool:
         """Return whether an action with a question may start without it.
@@ -993,7 +1027,7 @@ class CommandWalk(Walk):
             for job in guarding:
                 if job.is_asking:
                     self.bus.publish("asking", job.uid, job.guards.confirm)
-                elif not self._has_required:
+                elif not (self._has_required or job.is_looking):
                     # a kill may come before anything else is written of this run
                     self._has_required = True
                     self.store.open_run()
@@ -1220,7 +1254,12 @@ class CommandWalk(Walk):
         super()._round()
 
     def _queues(self) -> dict[str, int]:
-        return {"default": self.settings.jobs, CONSOLE_QUEUE: 1, **self.settings.queues}
+        queues = {"default": self.settings.jobs, CONSOLE_QUEUE: 1, **self.settings.queues}
+        if self.asks_servers:
+            from .stepped_job import LOOK_UP_QUEUE, LOOK_UPS
+
+            queues[LOOK_UP_QUEUE] = LOOK_UPS
+        return queues
 
     def _predict(self, uid: str, command: Command) -> ActionInputs:
         """Return the inputs of an action before it is decided.

@@ -18,7 +18,7 @@ from treadle.errors import UsageError
 
 from .conflicts import refuse_shared_outputs
 from .generated_plans import left_by, with_all_before, with_discovered_producers
-from .walk import caches_of, system_of
+from .walk import caches_of, namespaces_of, system_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,9 +56,12 @@ def looked(call: Call, plan: Project, uids: Sequence[str]) -> CommandWalk:
     dag = plan.dag(with_discovered_producers(plan, [*uids, *forced]))
     force = [str(uid) for uid in dag.vertex_data] if call.options.force_all else forced
     settings = Settings(call.options.jobs, plan.queues, force=force)
-    caches = caches_of(call, plan.cache, plan.root, looks=True)
+    caches, _ = caches_of(call, plan.cache, plan.root, looks=True)
     system = system_of(plan.cache) if caches and '"system"' in plan.cache else ()
-    walk = CommandWalk(dag, plan.root, settings, last=plan.last(), caches=caches, cache_system=system)
+    names = namespaces_of(plan.cache) if caches else ()
+    walk = CommandWalk(
+        *(dag, plan.root, settings), last=plan.last(), caches=caches, cache_system=system, cache_namespaces=names
+    )
     # a run may begin or end during this look
     busy = walk.store.lock.is_busy()
     walk.look()

@@ -43,7 +43,8 @@ class Options:
     :param attributes: name -> text, which the record of the run has
     :param ledger: the address of a PostgreSQL database that the record is kept in too, `postgresql://HOST/DATABASE`;
         "" for what TREADLE_LEDGER says
-    :param cache: whether a cache for outputs is used: `off` or `local`; "" for what TREADLE_CACHE or the plan say
+    :param cache: which caches for outputs are used: `off`, `local`, `read` (a shared one too) or `write` (and
+        stored there); "" for what TREADLE_CACHE or the plan say
     :param engine: the engine that runs actions, in place of that of the plan; `local` for this machine
     :param yes: whether actions that have to be confirmed start without a question
     """
@@ -275,7 +276,7 @@ def _are_seconds(value: object) -> bool:
 
 CACHE_WORDS = ("stats", "gc", "verify")
 """What `treadle cache` may do."""
-CACHES = ("off", "local")
+CACHES = ("off", "local", "read", "write")
 """What `cache` may be."""
 ONLY = ("failed", "not-passed", "not-run", "changed", "all")
 """What `only` may be."""

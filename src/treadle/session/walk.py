@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .call import Call
     from .options import Options
     from .resuming import Resuming
+    from .shared_cache import Shared
 
 
 class PlanWalk(CommandWalk):
@@ -65,9 +66,17 @@ class PlanWalk(CommandWalk):
         cache: str = "",
     ) -> None:
         said = cache if plan is None else plan.cache
-        caches = caches_of(call, said, root)
+        caches, self._shared = caches_of(call, said, root)
         system = system_of(said) if caches and '"system"' in said else ()
-        super().__init__(actions, root, settings, rest=rest, last=last, caches=caches, cache_system=system)
+        names = namespaces_of(said) if caches else ()
+        super().__init__(
+            *(actions, root, settings),
+            rest=rest,
+            last=last,
+            caches=caches,
+            cache_system=system,
+            cache_namespaces=names,
+        )
         self.is_due = is_due
         self._starts = starts or {}
         self._ended = ended or {}
@@ -82,6 +91,11 @@ class PlanWalk(CommandWalk):
         if call.resuming is not None:
             self.patience = call.resuming.patience
         self._read_yes: Callable[[Callable[[], bool]], bool] | None = None
+
+    @property
+    def asks_servers(self) -> bool:
+        """Whether one of its caches is elsewhere."""
+        return self._shared is not None
 
     def about_to_walk(self) -> None:
         """Refuse outputs of other plans; from now on requests to stop are for the walk.
@@ -226,8 +240,8 @@ class PlanWalk(CommandWalk):
 
 def caches_of(
     call: Call, said: str, root: str, *, looks: bool = False
-) -> Callable[[], Sequence[OutputCache]] | tuple[()]:
-    """Return what opens the caches of a walk; an empty tuple if it has none.
+) -> tuple[Callable[[], Sequence[OutputCache]] | tuple[()], Shared | None]:
+    """Return what opens the caches of a walk, an empty tuple if it has none; and the shared one of them.
 
     The option wins, then the environment, then the plan.
 
@@ -236,13 +250,39 @@ def caches_of(
     """
     mode = call.options.cache or inherited().get(CACHE, "")
     if mode == "off" or not (mode or said):
-        return ()
+        return (), None
     from .caches import caches_to_look_at, check_mode, open_caches
 
     check_mode(mode)
+    shared, environ = None, inherited()
     if looks:
-        return lambda: caches_to_look_at(said, root, inherited())
-    return lambda: open_caches(said, root, inherited(), lambda text: call.bus.publish("note", text))
+        return lambda: caches_to_look_at(said, root, environ), None
+    if mode in ("read", "write") or "TREADLE_CACHE_URL" in environ or '"shared"' in said:
+        from .shared_cache import shared_of
+
+        shared = shared_of(mode, said, environ, is_watching=call.options.watch)
+
+    def note(text: str) -> None:
+        call.bus.publish("note", text)
+
+    def open_them() -> Sequence[OutputCache]:
+        caches = open_caches(said, root, environ, note)
+        return caches if shared is None else (*caches, *shared.open(note))
+
+    return open_them, shared
+
+
+def namespaces_of(said: str) -> Sequence[str]:
+    """Return the namespaces of the caches.
+
+    :param said: what the plan says, see `Project.cache`
+    """
+    environ = inherited()
+    if "TREADLE_CACHE_NAMESPACE" not in environ and '"namespaces"' not in said:
+        return ()
+    from . import shared_cache
+
+    return shared_cache.namespaces_of(said, environ)
 
 
 def system_of(said: str) -> Sequence[str]:

@@ -181,7 +181,7 @@ CODES = Kind("a map of meanings to exit codes", (Table,))
 ARTIFACTS = Kind("a map of patterns of files to always, success, failure or never", (Table,))
 WORKDIR = Kind("fresh, or a map with fresh", (Scalar, Table), _one_of("fresh"))
 PLACEMENT = Kind("link or copy", (Scalar,), _one_of("link", "copy"))
-CACHE = Kind("local, or a map with local, system", (Scalar, Table), _one_of("local"))
+CACHE = Kind("local, or a map with local, shared, namespaces, system", (Scalar, Table), _one_of("local"))
 STORE = Kind("true, or a map with size, folder", (Scalar, Table), _exactly("true"))
 STORE_FOLDER = Kind("user or project", (Scalar,), _one_of("user", "project"))
 CACHED = Kind("true, false, or a map with log", (Scalar, Table), _check_bool)
@@ -369,7 +369,11 @@ POOL_KEYS = _table(
 )  # fmt: skip
 
 CACHE_KEYS = _table(
-    Key("local", STORE, "A folder on this machine. Required.", "", "local: {size: 20GB}"),
+    Key("local", STORE, "A folder on this machine. Required without `shared`.", "true", "local: {size: 20GB}"),
+    Key("shared", TEXT, "The address of a cache that several machines share. It is only read, unless `--cache "
+        "write` or TREADLE_CACHE say otherwise.", "none", 'shared: "https://cache.example/team"'),
+    Key("namespaces", TEXTS, "Names that keep results apart: what is stored is found by the first one, and looked "
+        "for by each in this order.", "one without a name", "namespaces: [pr-7, main]"),
     Key("system", TEXTS, "Further folders outside of the root in which discovered inputs may be: absolute, with a "
         "`/` at the end. They count by their content.", "/usr/, /opt/, /nix/store/", "system: [/sdk/]"),
 )  # fmt: skip

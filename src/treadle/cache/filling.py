@@ -1,0 +1,105 @@
+"""What is done beside a run: work in threads, and filling nearer stores with what a farther one has returned."""
+
+from __future__ import annotations
+
+from collections import deque
+from threading import Condition, Thread
+from typing import TYPE_CHECKING
+
+from .base import CacheError
+from .entry import encode_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .base import Digest, OutputCache
+    from .entry import Entry
+
+
+class Background:
+    """Does work in threads that keep no process from ending.
+
+    :param most: threads
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._work: deque[Callable[[], None]] = deque()
+        self._has_changed = Condition()
+        self._threads = 0
+        self._busy = 0
+
+    def add(self, work: Callable[[], None]) -> None:
+        """Have something done, which raises nothing; here and now if there can be no thread."""
+        with self._has_changed:
+            self._work.append(work)
+            is_full = self._threads == self._most
+            if not is_full:
+                self._threads += 1
+        if is_full:
+            return
+        try:
+            Thread(target=self._do, name="treadle-cache", daemon=True).start()
+        except RuntimeError:
+            self._do()
+
+    def _do(self) -> None:
+        while True:
+            with self._has_changed:
+                if not self._work:
+                    self._threads -= 1
+                    self._has_changed.notify_all()
+                    return
+                work = self._work.popleft()
+                self._busy += 1
+            try:
+                work()
+            finally:
+                with self._has_changed:
+                    self._busy -= 1
+
+    def close(self, seconds: float) -> int:
+        """Wait until all is done, for so long; return how much is not, which is given up if it has not begun."""
+        with self._has_changed:
+            self._has_changed.wait_for(lambda: not self._threads, seconds)
+            left = len(self._work) + self._busy
+            self._work.clear()
+        return left
+
+
+class Filling:
+    """Stores what was fetched of an entry in other stores.
+
+    :param nearer: the stores
+    :param fault: called with one that fails, which gets no more of it
+    """
+
+    def __init__(
+        self, entry: Entry, nearer: Sequence[OutputCache], fault: Callable[[OutputCache, CacheError], object]
+    ) -> None:
+        self._entry = entry
+        self._nearer = list(nearer)
+        self._fault = fault
+
+    def keep(self, digest: Digest, path: str) -> None:
+        """Store a blob, which was verified."""
+        self._each(lambda cache: cache.put_blob(digest, path))
+
+    def finish(self, key: str) -> None:
+        """Store the entry, when all of its blobs were kept."""
+        self._each(lambda cache: cache.put_entry(key, encode_entry(self._entry, key)))
+
+    def _each(self, work: Callable[[OutputCache], None]) -> None:
+        for cache in list(self._nearer):
+            try:
+                work(cache)
+            except CacheError as error:
+                self._failed(cache, error)
+            except OSError as error:
+                self._failed(cache, CacheError("cannot be written", f"{error.filename}: {error.strerror}"))
+            except Exception as error:
+                self._failed(cache, CacheError("has failed", type(error).__name__))
+
+    def _failed(self, cache: OutputCache, error: CacheError) -> None:
+        self._nearer.remove(cache)
+        self._fault(cache, error)
