@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import threading
+from contextlib import closing
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
-from cache_servers import Nginx
+from cache_servers import Nginx, Server, StrictHandler, free_port, rude
 from project import Project
 
 pytest.importorskip("urllib3", exc_type=ImportError)
@@ -39,11 +43,12 @@ class Clones:
         self.url = url
         self.plan = plan.replace("URL", url)
 
-    def clone(self, name: str, text: str = "1\n") -> Project:
+    def clone(self, name: str, text: str = "1\n", **environ: str) -> Project:
         """Return a new clone."""
         project = Project(self.folder / name)
         project.environ["TREADLE_CACHE_DIR"] = str(self.folder / f"{name}.store")
         project.environ.pop("TREADLE_CACHE", None)
+        project.environ.update(environ)
         project.write("plan", self.plan)
         project.write("in", text)
         project.write("hdr", "h\n")
@@ -108,3 +113,322 @@ def test_a_plan_grants_no_writing(clones: Clones, nginx: Nginx) -> None:
     assert nginx.requests()
     assert not [one for one in nginx.requests() if one.startswith("PUT")]
     assert os.listdir(nginx.data("").parent / "data") == []
+
+
+def test_a_strict_server_serves_as_well(tmp_path: Path) -> None:
+    """W1, W4: all below `ac` is an entry, blobs fit their names, and entries are encoded anew."""
+    with closing(Server()) as server:
+        clones = Clones(tmp_path, server.url)
+        first = clones.clone("first")
+        assert first.run("--cache=write") == ALL
+        second = clones.clone("second")
+        assert second.run() == []
+        assert outputs(second) == outputs(first)
+        assert {method for method, _, _ in server.requests} == {"GET", "PUT"}
+
+
+@pytest.mark.parametrize("how", ["refused", "silent", "fails"])
+def test_a_dead_server_costs_one_line_and_a_moment(tmp_path: Path, how: str) -> None:
+    """T1, case 34, case 35: at most one time limit and a second, whatever the number of actions."""
+
+    def reply(one: StrictHandler, _: str, __: bytes) -> None:
+        if how == "silent":
+            one.server_of_test.goes_on.wait()
+        one.reply(503)
+
+    with closing(Server(rude(reply), always=True)) as server:
+        url = f"http://127.0.0.1:{free_port()}" if how == "refused" else server.url
+        plan = "treadle: 1\ncache: {shared: 'URL'}\nactions:\n  a:\n    foreach: {n: NAMES}\n"
+        plan += "    sh: 'cat ${in} > ${out}'\n    in: in\n    out: o/${n}\n    cache: true\n"
+        names = f"[{', '.join(map(str, range(100)))}]"
+        project = Clones(tmp_path, url, plan.replace("NAMES", names)).clone("one")
+        assert project.treadle("run", "--cache=local", "--force").code == 0
+        project.write("in", "2\n")
+        began = monotonic()
+        done = project.treadle("run")
+        took = monotonic() - began
+        assert done.code == 0
+        assert done.text.count("the shared cache") == 1, done.text
+        assert "100 run" in done.text
+        assert took < 15
+        assert len(server.requests) <= 16
+
+
+def damage(path: Path, how: str) -> None:
+    data = path.read_bytes()
+    damaged = {"flipped": bytes([data[-1] ^ 1]) + data[1:], "cut": data[:-1], "empty": b"", "longer": data + b"x"}
+    if how == "gone":
+        path.unlink()
+    else:
+        # a file of nginx
+        path.write_bytes(damaged[how] if len(data) > 1 or how != "flipped" else b"\xff")
+
+
+@pytest.mark.parametrize("kind", ["ac", "cas"])
+@pytest.mark.parametrize("how", ["flipped", "cut", "empty", "longer", "gone"])
+def test_what_is_damaged_on_a_server_is_a_miss(clones: Clones, nginx: Nginx, kind: str, how: str) -> None:
+    """Case 37 to case 39, T2, T3: the action runs, the outputs are right, and nothing half is there."""
+    first = clones.clone("first")
+    first.run("--cache=write")
+    for path in (nginx.data() / kind).iterdir():
+        damage(path, how)
+    second = clones.clone("second")
+    done = second.treadle("run")
+    assert done.code == 0
+    assert outputs(second) == outputs(first)
+    assert second.starts()
+    assert done.text.count("the shared cache") <= 2, done.text
+    assert not (second.folder / ".treadle/restore").exists()
+    # what was wrong is written anew, where that is known
+    third = clones.clone("third")
+    third.run("--cache=write", "--force")
+    assert outputs(third) == outputs(first)
+
+
+def test_namespaces_are_read_in_their_order_and_the_first_is_written_to(clones: Clones, nginx: Nginx) -> None:
+    """T10, K1."""
+    main = {"TREADLE_CACHE_NAMESPACE": "main"}
+    pull = {"TREADLE_CACHE_NAMESPACE": "pr-7,main"}
+    other = {"TREADLE_CACHE_NAMESPACE": "pr-8"}
+    assert clones.clone("a", **main).run("--cache=write") == ALL
+    assert clones.clone("b", **pull).run() == []
+    assert clones.clone("c", **other).run() == ALL
+    assert clones.clone("d", "2\n", **pull).run("--cache=write") == ALL
+    assert clones.clone("e", "2\n", **main).run() == ALL
+    assert clones.clone("f", "2\n", **pull).run() == []
+    clones.plan = clones.plan.replace("cache: {", "cache: {namespaces: [pr-7, main], ")
+    assert clones.clone("g", "2\n").run() == []
+    assert clones.clone("h", "2\n", **other).run() == ALL
+    assert (
+        "TREADLE_CACHE_NAMESPACE has 'a b'" in clones.clone("i").treadle("run", TREADLE_CACHE_NAMESPACE="a b").err
+    )
+
+
+def test_only_what_is_signed_with_the_key_counts(clones: Clones, nginx: Nginx) -> None:
+    """T5, T10: an untrusted job gets no key."""
+    key, other = {"TREADLE_CACHE_SIGNING_KEY": "k" * 32}, {"TREADLE_CACHE_SIGNING_KEY": "o" * 32}
+    clones.clone("untrusted").run("--cache=write")
+    second = clones.clone("second")
+    done = second.treadle("run", **key)
+    assert sorted(second.starts()) == ALL
+    assert done.text.count("is not signed with your key") == 1, done.text
+    nginx.empty()
+    assert clones.clone("third", **key).run("--cache=write") == ALL
+    assert clones.clone("fourth", **key).run() == []
+    assert clones.clone("fifth", **other).run() == ALL
+    assert (
+        "has 5 bytes: expected 32 or more"
+        in clones.clone("x").treadle("run", TREADLE_CACHE_SIGNING_KEY="short").err
+    )
+
+
+def test_what_is_there_with_another_content_is_not_replaced(clones: Clones, nginx: Nginx) -> None:
+    """T12: one line says which outputs differ."""
+    clones.plan = clones.plan.replace("cp ${in} ${out}'", "cp ${in} ${out}; date +%s%N >> ${out}'")
+    clones.clone("first").run("--cache=write")
+    before = {path.name: path.read_bytes() for path in (nginx.data() / "ac").iterdir()}
+    done = clones.clone("second").treadle("run", "--cache=write", "--force")
+    assert done.text.count("is not reproducible") == 1
+    assert "file is not reproducible: of the same inputs run " in done.text
+    assert "has made another out/file, which stays in the shared cache" in done.text
+    now = {path.name: path.read_bytes() for path in (nginx.data() / "ac").iterdir()}
+    assert {name: now[name] for name in before} == before
+
+
+def test_an_entry_whose_blobs_are_gone_is_replaced(clones: Clones, nginx: Nginx) -> None:
+    """T12: nothing could ever be restored of it."""
+    clones.plan = clones.plan.replace("cp ${in} ${out}'", "cp ${in} ${out}; date +%s%N >> ${out}'")
+    clones.clone("first").run("--cache=write")
+    shutil.rmtree(nginx.data() / "cas")
+    done = clones.clone("second").treadle("run", "--cache=write", "--force")
+    assert "is not reproducible" not in done.text
+    assert "file" not in clones.clone("third").run()
+
+
+def test_what_holds_the_path_of_its_folder_stays_here(clones: Clones, nginx: Nginx) -> None:
+    """K6: nothing of it is sent."""
+    clones.plan = "treadle: 1\ncache: {shared: 'URL'}\nactions:\n  a: {sh: 'echo a >> $LOG; pwd > ${out}', in: in, out: o, cache: true, pass: [LOG]}\n".replace(
+        "URL", clones.url
+    )
+    first = clones.clone("first")
+    done = first.treadle("run", "--cache=write")
+    assert "o holds the path of this folder" in done.text
+    assert not [one for one in nginx.requests() if one.startswith("PUT")]
+    first.write("in", "2\n")
+    first.run()
+    first.write("in", "1\n")
+    assert first.run() == []
+
+
+CANARIES = {"token": "t0ken-canary", "user": "ann-canary", "password": "geheim-canary"}
+
+
+def written(folder: Path) -> str:
+    """Return all that is in the files of a folder."""
+    return "".join(path.read_bytes().decode("latin-1") for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+@pytest.mark.parametrize("state", ["well", "dead"])
+def test_what_lets_in_is_nowhere(tmp_path: Path, state: str) -> None:
+    """T8, case 54: events, logs, errors, `why`, entries, and what actions see."""
+    with closing(Server()) as server:
+        url = server.url if state == "well" else f"http://127.0.0.1:{free_port()}/team"
+        plan = PLAN.replace('{shared: "URL"}', "local").replace("echo said;", "env; echo said;")
+        for number, (address, token) in enumerate(
+            [
+                (url, CANARIES["token"]),
+                (url.replace("://", f"://{CANARIES['user']}:{CANARIES['password']}@"), ""),
+            ]
+        ):
+            clones = Clones(tmp_path, url, plan)
+            environ = {"TREADLE_CACHE": "write", "TREADLE_CACHE_URL": address, "TREADLE_CACHE_TOKEN": token}
+            said = ""
+            for name in (f"first{number}", f"second{number}"):
+                project = clones.clone(name, f"{number}\n")
+                project.environ.update(environ, TREADLE_CACHE_SIGNING_KEY="k3y-canary" * 4)
+                looks = (("why", "file"), ("log", "file"), ("show",)) if name.startswith("second") else ()
+                for arguments in (
+                    ("run", "--events=events", "--html=page", "--junit=junit", "--trace=trace"),
+                    *looks,
+                ):
+                    done = project.treadle(*arguments)
+                    said += done.text
+                said += written(project.folder) + written(tmp_path / f"{name}.store")
+            said += repr(server.entries) + repr(server.blobs)
+            assert not [one for one in (*CANARIES.values(), "k3y-canary") if one in said]
+        if state == "well":
+            sent = [headers.get("Authorization", "") for _, _, headers in server.requests]
+            assert any(one == f"Bearer {CANARIES['token']}" for one in sent)
+            assert any(one.startswith("Basic ") for one in sent)
+            assert all(sent)
+
+
+def test_the_token_of_the_environment_goes_to_the_address_of_the_environment_only(tmp_path: Path) -> None:
+    """T8."""
+    with closing(Server()) as planned, closing(Server()) as own:
+        clones = Clones(tmp_path, planned.url)
+        done = clones.clone("first").treadle("run", TREADLE_CACHE_TOKEN="t0ken")
+        assert "TREADLE_CACHE_TOKEN is not sent: it is for the address in TREADLE_CACHE_URL only" in done.text
+        assert planned.requests
+        assert not [one for one in planned.requests if "Authorization" in one[2]]
+        asked = len(planned.requests)
+        clones.clone("second").run(TREADLE_CACHE_TOKEN="t0ken", TREADLE_CACHE_URL=own.url)
+        assert len(planned.requests) == asked
+        assert {one[2]["Authorization"] for one in own.requests} == {"Bearer t0ken"}
+
+
+def test_an_address_of_a_plan_gets_what_netrc_has_for_its_host(tmp_path: Path) -> None:
+    """T8: not what it has for other hosts, nor for those without an entry."""
+    with closing(Server()) as server:
+        clones = Clones(tmp_path, server.url)
+        path = tmp_path / "netrc"
+        path.write_text("machine 127.0.0.1 login ann password geheim\ndefault login root password all\n")
+        path.chmod(0o600)
+        clones.clone("first").run(NETRC=str(path))
+        assert {one[2].get("Authorization") for one in server.requests} == {"Basic YW5uOmdlaGVpbQ=="}
+        server.requests.clear()
+        path.write_text("machine other login ann password geheim\ndefault login root password all\n")
+        clones.clone("second").run(NETRC=str(path))
+        assert {one[2].get("Authorization") for one in server.requests} == {None}
+
+
+def test_a_real_server_lets_in_by_user_and_password(nginx: Nginx, tmp_path: Path) -> None:
+    """T8: without them there is one line, and the run goes on."""
+    clones = Clones(tmp_path, nginx.url("closed"))
+    own = {"TREADLE_CACHE_URL": nginx.url("closed", "ann:geheim@")}
+    assert clones.clone("first", **own).run("--cache=write") == ALL
+    assert clones.clone("second", **own).run() == []
+    third = clones.clone("third")
+    done = third.treadle("run")
+    assert done.code == 0
+    assert done.text.count("the shared cache refuses the credentials, or that there are none: HTTP 401") == 1
+    assert sorted(third.starts()) == ALL
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "said"),
+    [
+        (("--cache=read",), {}, "there is no shared cache to read"),
+        (("--cache=write",), {}, "there is no shared cache to write"),
+        (
+            ("--cache=read",),
+            {"TREADLE_CACHE_URL": "ftp://ann:geheim@h"},
+            "no package that is installed has a cache",
+        ),
+        (
+            ("--cache=read",),
+            {"TREADLE_CACHE_URL": "http://ann:geheim@h"},
+            "TREADLE_CACHE_URL is one of http, which",
+        ),
+        (("--cache=read",), {"TREADLE_CACHE_URL": "http://h", "TREADLE_CACHE_TOKEN": "geheim"}, "is one of http"),
+    ],
+)
+def test_what_is_said_wrong_is_an_error_that_shows_no_secret(
+    tmp_path: Path, arguments: tuple[str, ...], environ: dict[str, str], said: str
+) -> None:
+    """F1, T8."""
+    project = Clones(tmp_path, "", PLAN.replace('cache: {shared: "URL"}\n', "")).clone("one")
+    done = project.treadle("run", *arguments, **environ)
+    assert done.code == 2
+    assert said in done.err
+    assert "geheim" not in done.text
+
+
+def test_an_address_in_the_environment_alone_switches_no_cache_on(tmp_path: Path) -> None:
+    """C5."""
+    with closing(Server()) as server:
+        plan = PLAN.replace('cache: {shared: "URL"}\n', "")
+        clones = Clones(tmp_path, "", plan)
+        assert clones.clone("a").run(TREADLE_CACHE_URL=server.url) == ALL
+        assert server.requests == []
+        assert clones.clone("b").run(TREADLE_CACHE_URL=server.url, TREADLE_CACHE="write") == ALL
+        assert clones.clone("c").run("--cache=read", TREADLE_CACHE_URL=server.url) == []
+
+
+def test_the_end_of_a_run_waits_for_uploads_and_ctrl_c_does_not(tmp_path: Path) -> None:
+    """F2."""
+    started = threading.Event()
+
+    class Slow(StrictHandler):
+        def put(self, kind: str, name: str, body: bytes) -> tuple[int, bytes]:
+            started.set()
+            self.server_of_test.goes_on.wait()
+            return super().put(kind, name, body)
+
+    with closing(Server(Slow)) as server:
+        clones = Clones(tmp_path, server.url, PLAN.replace("file: {", "slow: {sh: sleep 60}\n  file: {"))
+        child = clones.clone("one").start("run", "--cache=write")
+        assert started.wait(30)
+        began = monotonic()
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=30)
+        assert monotonic() - began < 8
+
+
+def test_a_run_that_is_killed_while_it_downloads_leaves_nothing(tmp_path: Path) -> None:
+    """Case 43, R2."""
+    asked = threading.Event()
+    with closing(Server()) as server:
+        clones = Clones(tmp_path, server.url)
+        clones.clone("first").run("--cache=write")
+
+        def half(handler: StrictHandler, path: str, body: bytes) -> None:
+            if "/ac/" in path:
+                handler.reply(200, body)
+                return
+            handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:1])
+            asked.set()
+            handler.server_of_test.goes_on.wait()
+
+        with closing(Server(rude(half))) as stuck:
+            stuck.entries, stuck.blobs = server.entries, server.blobs
+            clones.plan = clones.plan.replace(server.url, stuck.url)
+            second = clones.clone("second")
+            child = second.start("run")
+            assert asked.wait(30)
+            child.kill()
+            child.communicate()
+        assert outputs(second) == {}
+        second.write("plan", clones.plan.replace(stuck.url, server.url))
+        assert second.run() == []
+        assert not (second.folder / ".treadle/restore").exists()

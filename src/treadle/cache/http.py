@@ -172,7 +172,7 @@ class HttpCache:
     def _exchange(self, call: _Call) -> None:
         """Make a request, in a thread of its own."""
         import urllib3
-        from urllib3.exceptions import ConnectTimeoutError, HTTPError, ReadTimeoutError
+        from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
         headers = dict(self._headers)
         body: Any = None
@@ -197,9 +197,11 @@ class HttpCache:
                 _take(response, call)
             finally:
                 _finish(response)
-        except (ConnectTimeoutError, ReadTimeoutError) as error:
-            raise _LateError from error
         except HTTPError as error:
+            is_late = isinstance(error, ConnectTimeoutError | ReadTimeoutError)
+            # one that is refused is of that class too
+            if is_late and not isinstance(error, NewConnectionError):
+                raise _LateError from error
             raise CacheError("cannot be reached", _why(error)) from error
         except OSError as error:
             raise CacheError("cannot be reached", error.strerror or type(error).__name__) from error

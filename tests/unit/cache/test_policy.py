@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from treadle import Command, Environment
-from treadle.cache.policy import keeps_log, pays, why_not
+from treadle.cache.policy import ALWAYS, WITHOUT_LOG, is_worth_sharing, keeps_log, pays, why_not
 from treadle.command.guards import Guards, Requirement
 
 CACHED: dict[str, dict[str, Any]] = {
@@ -73,3 +73,18 @@ def test_storing_pays_if_the_action_took_four_times_as_long(duration: float, siz
 def test_a_command_refuses_what_says_nothing_of_the_cache(cache: Any) -> None:
     with pytest.raises(Exception, match="cache of a Command"):
         command(cache=cache)
+
+
+@pytest.mark.parametrize(
+    ("duration", "said", "is_worth"),
+    [
+        (None, "", True),
+        (0.049, "", False),
+        (0.05, "", True),
+        (0.0, ALWAYS, True),
+        (0.01, WITHOUT_LOG, False),
+    ],
+)
+def test_a_server_is_asked_for_what_takes_a_while(duration: float | None, said: str, is_worth: bool) -> None:
+    """C4."""
+    assert is_worth_sharing(duration, said) == is_worth
