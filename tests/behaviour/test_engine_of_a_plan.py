@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from project import Project
-from treadle import Limits, Options, Session, Settings, UsageError
+from treadle import DAG, Command, CommandWalk, Limits, Options, Pool, Session, Settings, UsageError
 
 PLAN = """
 treadle: 1
@@ -198,3 +198,61 @@ def test_an_action_waits_for_a_worker_as_long_as_the_plan_says(project: Project)
     plan = "treadle: 1\nengine: {name: process, workers: 1, queue_timeout: 300ms}\nactions:\n  a: {run: sleep 1}\n"
     project.write("plan", plan)
     assert "1 run" in project.treadle("run", "a").text
+
+
+BOTH_SIDES = """
+treadle: 1
+engine: {name: process, workers: {max: 2, resources: {cpus: 2, memory: 1GiB, licences: 1}}}
+pool: {tapes: 1, memory: 4GiB}
+actions:
+  tape: {foreach: {n: [1, 2, 3]}, sh: 'printenv TREADLE_TAPES TREADLE_LICENCES > ${out} || :', out: 'tape${n}', HERE}
+  big: {sh: 'echo "$TREADLE_MEMORY" > ${out}', out: big, resources: {memory: 3GiB}, engine: local}
+  far: {sh: 'echo "$TREADLE_LICENCES" > ${out}', out: far, resources: {licences: 1}}
+  none: {sh: 'printenv TREADLE_CPUS TREADLE_MEMORY > ${out} || :', out: none, engine: local}
+"""
+
+
+def test_what_runs_here_needs_what_this_machine_has_and_nothing_of_a_worker(project: Project) -> None:
+    """`pool` says what this machine has; a worker has what `workers` says."""
+    project.write("plan", BOTH_SIDES.replace("HERE", "resources: {tapes: 1}, engine: local"))
+    done = project.treadle("run")
+    assert "6 run" in done.text, done.text
+    assert [project.read(f"tape{n}") for n in (1, 2, 3)] == ["1\n"] * 3
+    assert (project.read("big"), project.read("far"), project.read("none")) == (f"{3 << 30}\n", "1\n", "")
+
+
+@pytest.mark.parametrize(
+    ("here", "words"),
+    [
+        ("resources: {tapes: 1}", "it asks for 1 of 'tapes', which the pool does not have (it has 2 cpus, "),
+        ("resources: {tapes: 2}, engine: local", "it asks for 2 of 'tapes', of which the pool has at most 1"),
+        ("resources: {licences: 1}, engine: local", "it asks for 1 of 'licences', which the pool does not have"),
+    ],
+)
+def test_neither_side_gives_what_only_the_other_has(project: Project, here: str, words: str) -> None:
+    """A7."""
+    project.write("plan", BOTH_SIDES.replace("HERE", here))
+    done = project.treadle("run")
+    assert done.code == 2
+    assert f"tape@1: {words}" in done.text
+
+
+def test_what_runs_here_is_counted_on_this_machine_and_leaves_the_workers_alone(project: Project) -> None:
+    """Sixteen processors on workers let no more run here at once than this machine has, or -r says."""
+    project.write(
+        "plan",
+        "treadle: 1\nengine: {name: process, workers: {max: 2, resources: {cpus: 8}}}\nactions:\n"
+        "  here: {foreach: {n: [1, 2, 3, 4, 5, 6]}, engine: local,\n"
+        "    sh: 'mkdir alone; echo > ${out}; sync ${out}; rmdir alone', out: 'here${n}'}\n"
+        "  there: {foreach: {n: [1, 2, 3]}, sh: 'echo > ${out}', out: 'there${n}', resources: {cpus: 8}}\n",
+    )
+    assert "9 run" in project.treadle("run", "-r", "cpus=1").text
+
+
+def test_a_pool_of_a_program_is_this_machine_where_it_names_an_engine_too(tmp_path: Path) -> None:
+    dag = DAG()
+    dag.add_vertex("here", Command(["true"], limits=Limits(resources={"tapes": 2}, engine="local")))
+    dag.add_vertex("there", Command(["true"], limits=Limits(resources={"cpus": 3})))
+    engine = {"name": "process", "workers": {"max": 1, "resources": {"cpus": 3}}}
+    report = CommandWalk(dag, str(tmp_path), Settings(pool=Pool({"tapes": 2, "cpus": 1}), engine=engine)).run()
+    assert report.ok, report

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from treadle.core.lease import LEASE
+from treadle.core.pool import Demand
 from treadle.engines.base import BaseRunner
-from treadle.engines.choice import runner_of
+from treadle.engines.choice import LOCAL, runner_of
 from treadle.state import own_files
 from treadle.state.lock import LOCK
 
@@ -40,6 +42,15 @@ def runners(
     if choice is not None and not choice.is_local and choice.name not in found:
         found[choice.name] = choice.runner(folder, lock=lock)
     return found
+
+
+def demand_here(demand: Demand | None, queue: str, tokens: int) -> Demand:
+    """Return a demand that is met by this machine, of a run that has an engine.
+
+    :param demand: what the action asks for; None for tokens alone
+    """
+    asked = demand or Demand(queue=queue, tokens=tokens)
+    return replace(asked, site=LOCAL)
 
 
 def on_record(engines: Mapping[str, BaseRunner | Engine], choice: EngineChoice | None) -> tuple[str, ...]:

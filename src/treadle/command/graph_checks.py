@@ -76,15 +76,22 @@ def check_commands(
     check_edges(actions, roots, links)
 
 
-def refused_demands(actions: DAG, find_pool: Callable[[], Pool]) -> dict[str, str]:
+def refused_demands(
+    actions: DAG, find_pool: Callable[[], Pool], is_here: Callable[[str, Command], bool] | None = None
+) -> dict[str, str]:
     """Return uid -> why even the whole pool could not meet its demand.
 
     :param find_pool: returns what there is; called if there is a demand
+    :param is_here: returns whether an action runs on this machine; None where all do
     """
     found: dict[str, str] = {}
     commands: Mapping[str, Command] = actions.vertex_data  # type: ignore[assignment]
     for uid, command in commands.items():
         demand = command.limits.demand
+        if demand is not None and is_here is not None and is_here(uid, command):
+            from .engine_runs import demand_here
+
+            demand = demand_here(demand, demand.queue, demand.tokens)
         refused = None if demand is None else find_pool().refusal(demand)
         if refused is not None:
             found[uid] = refused

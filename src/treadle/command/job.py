@@ -44,10 +44,11 @@ class JobContext:
     :param fingerprinter: has the environment and the programs
     :param actions: uid -> Command
     :param colours: whether programs are asked to write colours although their output goes to a log
+    :param has_workers: whether the run has an engine: what runs here needs what this machine has
     """
 
     __slots__ = (
-        *("_earlier", "_named", "_scripts", "_shells", "actions", "colours", "fingerprinter"),
+        *("_earlier", "_named", "_scripts", "_shells", "actions", "colours", "fingerprinter", "has_workers"),
         *("root", "run", "state"),
     )
 
@@ -60,7 +61,9 @@ class JobContext:
         actions: Mapping[Any, Command],
         *,
         colours: bool = False,
+        has_workers: bool = False,
     ) -> None:
+        self.has_workers = has_workers
         self.root = root
         self.state = state
         self.run = run
@@ -185,6 +188,10 @@ class CommandJob(ProcessJob):
         self.tokens = limits.tokens
         self.timeout = limits.timeout
         self.demand = limits.demand
+        if context.has_workers and not engine:
+            from .engine_runs import demand_here
+
+            self.demand = demand_here(self.demand, self.queue_name, self.tokens)
 
     @property
     def longest_attempt(self) -> float | None:
@@ -261,7 +268,8 @@ class CommandJob(ProcessJob):
 
     def _resource_variables(self, command: Command) -> dict[str, str]:
         """Return the variables that say what it holds; what the command sets itself is left alone."""
-        if self.demand is not None and self.resources is not None:
+        # beside an engine what runs here has a demand in any case: it learns no more than it would without one
+        if self.demand is not None and self.resources is not None and self.limits.demand is not None:
             said = self.resources.environment()
         else:
             # it asks for no GPU where others ask for some: no pool was looked for

@@ -352,7 +352,9 @@ class CommandWalk(Walk):
         )
         self.fingerprinter = Fingerprinter(files, self.settings.environ, lambda: self._gives_up(DRAINING))
         self.context = JobContext(
-            *(self.root, store.folder, self.run_id, self.fingerprinter, commands), colours=self.settings.colours
+            *(self.root, store.folder, self.run_id, self.fingerprinter, commands),
+            colours=self.settings.colours,
+            has_workers=self._has_workers,
         )
         files.stand_ins = stand_ins(commands.values())
         self.discovered = DiscoveredInputs(files, commands)
@@ -632,8 +634,9 @@ class CommandWalk(Walk):
         is at the end runs, whatever is on record, where something before it fails: so it counts as soon as
         something may run.
         """
-        refused = refused_demands(self.actions, self._find_pool)
-        at_end = {} if self.last is None else refused_demands(self.last, self._find_pool)
+        is_here = self._is_here if self._has_workers else None
+        refused = refused_demands(self.actions, self._find_pool, is_here)
+        at_end = {} if self.last is None else refused_demands(self.last, self._find_pool, is_here)
         if not refused and not at_end:
             return
         given = self.settings
@@ -736,16 +739,23 @@ class CommandWalk(Walk):
     def _find_pool(self) -> Pool:
         """Return what there is for demands, which is looked for when the first one is checked."""
         if self.pool is None:
-            given = self.settings.pool
-            if callable(given):
-                self.pool = given()
-            elif given is not None:
-                self.pool = given
+            choice = self.settings.engine
+            if choice is None or choice.is_local:
+                self.pool = self._pool_here(self.settings.jobs)
             else:
-                from treadle.engines.machine import pool_of_machine
-
-                self.pool = pool_of_machine(self.settings.environ, cpus=self.settings.jobs)
+                self.pool = choice.pool(lambda: self._pool_here(None))
         return self.pool
+
+    def _pool_here(self, cpus: int | None) -> Pool:
+        """Return what this machine has, as the settings say or as it is found."""
+        given = self.settings.pool
+        if callable(given):
+            return given()
+        if given is not None:
+            return given
+        from treadle.engines.machine import pool_of_machine
+
+        return pool_of_machine(self.settings.environ, cpus=cpus)
 
     def _failed_before(self, uid: Any) -> Collection[Hashable]:
         return self.settings.blocked.get(uid, ())
@@ -1001,6 +1011,14 @@ class CommandWalk(Walk):
                 close()
             raise refusal(self.restore, origin, "a text that says where the outputs came from, or None", uid)
         return origin
+
+    @property
+    def _has_workers(self) -> bool:
+        """Whether the settings name an engine: what runs on this machine needs what this machine has."""
+        return self.settings.engine is not None and not self.settings.engine.is_local
+
+    def _is_here(self, uid: str, command: Command) -> bool:
+        return command.console or not self.engine_of(uid, command)
 
     def engine_of(self, uid: str, command: Command) -> str:
         """Return the name of the engine that runs an action, one of `engines`; "" for this machine.

@@ -43,6 +43,7 @@ class Demand:
     :param limit: how many of its group may run at the same time; None for any number
     :param fallbacks: what it asks for in place of `resources` where the whole pool could not meet these: the first
         that it could
+    :param site: only nodes of this site meet it; where the pool has none of it, all of no site
     :raises UsageError: an amount is no whole number of 0 or more, or a name is reserved
     """
 
@@ -55,6 +56,7 @@ class Demand:
     group: str = ""
     limit: int | None = None
     fallbacks: tuple[Mapping[str, int], ...] = ()
+    site: str = ""
 
     def __post_init__(self) -> None:
         for one in (self.resources, *self.fallbacks):
@@ -64,7 +66,7 @@ class Demand:
             for name, amount in one.items():
                 _check_type(name)
                 _check_amount(f"the demand for {name!r}", amount)
-        for what, name in (("queue", self.queue), ("group", self.group)):
+        for what, name in (("queue", self.queue), ("group", self.group), ("site", self.site)):
             if not _is_text(name):
                 raise UsageError(f"the {what} of a demand is {name!r}", facts=("expected a name",))
         for what, number in (("tokens", self.tokens), ("nodes", self.nodes)):
@@ -87,15 +89,17 @@ class Node:
     :param name: what it is called
     :param resources: type -> an amount, or the names of the instances
     :param slots: type of instances -> how many attempts may share one; 1 where it is not named
+    :param site: what it is part of, where not all nodes are alike: it meets the demands that name this alone
     :raises UsageError: an amount is no whole number of 0 or more, or a name is reserved or there twice
     """
 
     name: str
     resources: Mapping[str, int | Sequence[str]] = field(default_factory=dict)
     slots: Mapping[str, int] = field(default_factory=dict)
+    site: str = ""
 
     def __post_init__(self) -> None:
-        if not (_is_text(self.name) and _is_map(self.resources) and _is_map(self.slots)):
+        if not (_is_text(self.name) and _is_text(self.site) and _is_map(self.resources) and _is_map(self.slots)):
             raise UsageError(
                 f"a node of a pool is {self.name!r} with {self.resources!r}",
                 facts=("expected a name and a dict: type -> an amount, or names of instances",),
@@ -164,6 +168,7 @@ class Pool:
         if several and (resources or slots):
             raise UsageError("a pool has resources of its own and nodes", facts=("expected one of both",))
         self.nodes = several or (Node(LOCAL, dict(resources or {}), dict(slots or {})),)
+        self._sites = {node.site for node in self.nodes}
         names = [node.name for node in self.nodes]
         if len(set(names)) < len(names):
             raise UsageError(f"two nodes of a pool have one name: {listed(names)}")
@@ -175,6 +180,14 @@ class Pool:
                     facts=("expected a number above 0: how much of it a further attempt may grow to",),
                 )
         self.variables = {"gpus": "CUDA_VISIBLE_DEVICES", **(variables or {})}
+
+    def at(self, site: str) -> Pool:
+        """Return the part that meets demands for a site."""
+        if len(self._sites) == 1:
+            return self
+        there = site if site in self._sites else ""
+        nodes = [node for node in self.nodes if node.site == there]
+        return Pool(nodes=nodes, variables=self.variables, max=self.max)
 
     def most(self, name: str) -> int | None:
         """Return how much of a type one demand could get, None where no node knows the type."""
@@ -205,12 +218,15 @@ class Pool:
         if not demand.fallbacks:
             return demand
         several = [replace(demand, resources=one, fallbacks=()) for one in (demand.resources, *demand.fallbacks)]
-        return next((one for one in several if self.refusal(one) is None), several[-1])
+        part = self.at(demand.site)
+        return next((one for one in several if part.refusal(one) is None), several[-1])
 
     def refusal(self, demand: Demand) -> str | None:
         """Return why the whole pool, with nothing running, could not meet a demand; None if it could."""
         if demand.fallbacks:
             demand = self.chosen(demand)
+        if (part := self.at(demand.site)) is not self:
+            return part.refusal(demand)
         if demand.nodes != 1:
             return f"it asks for {demand.nodes} nodes, and no engine runs one attempt on several"
         for name, amount in demand.resources.items():

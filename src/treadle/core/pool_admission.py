@@ -67,8 +67,8 @@ class _Line:
     """Those of one queue with equal demands, in order."""
 
     __slots__ = (
-        *("encloses", "entries", "exclusive", "lacked", "need", "number", "queue", "shared", "tokens", "types"),
-        "within",
+        *("encloses", "entries", "exclusive", "lacked", "need", "number", "queue", "rooms", "shared", "tokens"),
+        *("types", "within"),
     )
 
     def __init__(
@@ -78,9 +78,12 @@ class _Line:
         need: dict[str, int],
         shared: dict[str, int],
         exclusive: bool,
+        rooms: list[Room],
         encloses: bool = False,
         within: tuple[int, ...] = (),
     ) -> None:
+        self.rooms = rooms
+        """The nodes that may meet it."""
         self.queue = queue
         self.tokens = tokens
         self.encloses = encloses
@@ -172,7 +175,7 @@ class PoolAdmission(Admission):
     __slots__ = (
         *("_after_exclusive", "_alone", "_busy", "_declared", "_heads", "_is_lowered", "_line_of", "_number"),
         *("_reservation", "_rooms"),
-        *("_shared", "_taken", "pool", "rank_of"),
+        *("_shared", "_sites", "_taken", "pool", "rank_of"),
     )
 
     def __init__(self, queues: Mapping[str, int], pool: Pool, most: int | None = None) -> None:
@@ -181,6 +184,10 @@ class PoolAdmission(Admission):
         self.rank_of: Callable[[Any], float] | None = None
         """Returns the rank of an item; None as long as ranks are not known."""
         self._rooms = [Room(node.name, node.resources, node.slots) for node in pool.nodes]
+        self._sites: dict[str, list[Room]] = {}
+        """Site -> the nodes of it."""
+        for room, node in zip(self._rooms, pool.nodes, strict=True):
+            self._sites.setdefault(node.site, []).append(room)
         limits = {} if most is None else {OF_RUN: most}
         self._shared = Room("the run", limits, {})
         """What is counted over all nodes: the limits of groups and of the run, and mutexes."""
@@ -211,7 +218,8 @@ class PoolAdmission(Admission):
         new._slots_free, new._slots_made = list(before._slots_free), before._slots_made
         new.free, new.rank_of = dict(before.free), getattr(before, "rank_of", None)
         for slot, (queue, tokens) in before._held.items():
-            new._take(slot, new._line(queue, tokens, None), new._rooms[0], {})
+            line = new._line(queue, tokens, None)
+            new._take(slot, line, line.rooms[0], {})
         for item, queue, tokens, priority in before.items():
             new.push(item, queue, tokens, priority)
         return new
@@ -441,7 +449,7 @@ class PoolAdmission(Admission):
 
     def _could_meet(self, line: _Line) -> bool:
         """Return whether the pool as it is now, with nothing running, has what a line asks for."""
-        return self._shared.could_meet(line.shared) and any(room.could_meet(line.need) for room in self._rooms)
+        return self._shared.could_meet(line.shared) and any(room.could_meet(line.need) for room in line.rooms)
 
     def bounds(self) -> dict[str, tuple[int, int]]:
         """Return what may be used and what is free, over all nodes: type -> both."""
@@ -466,7 +474,7 @@ class PoolAdmission(Admission):
 
     def _lacked_by(self, line: _Line) -> tuple[tuple[str, int], ...]:
         """Return what a line asks for that is not free, on the node that lacks least."""
-        room = min(self._rooms, key=lambda room: room.lacking(_known(line.need, room)))
+        room = min(line.rooms, key=lambda room: room.lacking(_known(line.need, room)))
         asked = [(room.available, line.need), (self._shared.available, line.shared)]
         return tuple((kind, n) for free, need in asked for kind, n in need.items() if free.get(kind, 0) < n)
 
@@ -482,7 +490,8 @@ class PoolAdmission(Admission):
         if demand is None:
             demand = Demand(queue=queue, tokens=tokens)
         key = (
-            *(queue, tokens, demand.exclusive, demand.mutex, demand.group, demand.limit, encloses, within),
+            *(queue, tokens, demand.exclusive, demand.mutex, demand.group, demand.limit, demand.site, encloses),
+            within,
             *sorted(demand.resources.items()),
         )
         line = self._line_of.get(key)
@@ -492,7 +501,8 @@ class PoolAdmission(Admission):
 
     def _new_line(self, queue: str, tokens: int, demand: Demand, encloses: bool, within: tuple[int, ...]) -> _Line:
         need = {kind: amount for kind, amount in demand.resources.items() if amount}
-        if queue == DEFAULT_QUEUE and CPUS not in demand.resources and self.pool.most(CPUS):
+        rooms = self._rooms_at(demand.site)
+        if queue == DEFAULT_QUEUE and CPUS not in demand.resources and any(room.size.get(CPUS) for room in rooms):
             need[CPUS] = 1
         limits = {f"{MUTEX}{name}": 1 for name in demand.mutex}
         if demand.limit is not None:
@@ -503,7 +513,11 @@ class PoolAdmission(Admission):
                 self._shared.resize(kind, size)
         of_run = () if self.most is None or encloses else (OF_RUN,)
         shared = dict.fromkeys((*limits, *of_run), 1)
-        return _Line(queue, tokens, need, shared, demand.exclusive, encloses, within)
+        return _Line(queue, tokens, need, shared, demand.exclusive, rooms, encloses, within)
+
+    def _rooms_at(self, site: str) -> list[Room]:
+        """Return the nodes that may meet a demand for a site."""
+        return self._rooms if len(self._sites) == 1 else self._sites.get(site) or self._sites.get("", [])
 
     def _first_of(self, queues: list[list[_Head]]) -> _Head | None:
         """Take out the first head of these queues; those in which nothing waits are taken out of the list."""
@@ -556,7 +570,7 @@ class PoolAdmission(Admission):
             if self._available(self._shared, kind, kept) < 1:
                 return None
         best, least = None, 0.0
-        for room in self._rooms:
+        for room in line.rooms:
             free = room.available
             for kind, amount in line.need.items():
                 if free.get(kind, 0) < amount:
@@ -565,7 +579,7 @@ class PoolAdmission(Admission):
             else:
                 if kept is not None and kept.room is room and not self._is_spare(line.need, kept):
                     continue
-                if len(self._rooms) == 1:
+                if len(line.rooms) == 1:
                     return room
                 left = room.left_over(line.need)
                 if best is None or left < least:
@@ -649,7 +663,7 @@ class PoolAdmission(Admission):
         for line in passed:
             entry = line.entries[0]
             if entry.passed >= MOST_PASSED and line.tokens <= self.free[line.queue]:
-                around = {room: self._held_around(line, room) for room in self._rooms}
+                around = {room: self._held_around(line, room) for room in line.rooms}
                 rooms = [
                     room
                     for room, (held, _) in around.items()

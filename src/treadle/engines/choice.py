@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from treadle.core import lease
+from treadle.core.pool import Node, Pool
 from treadle.errors import UsageError, listed
 
 from .base import BaseRunner
@@ -14,8 +15,6 @@ from .shared_folder import DelayedFolder, SharedFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from treadle.core.pool import Pool
 
     from .spec import Engine
 
@@ -91,6 +90,20 @@ class EngineChoice:
         :raises TreadleError: it is not there, or cannot be used
         """
         return self.make().capacity()
+
+    def pool(self, here: Callable[[], Pool]) -> Pool:
+        """Return what the engine has, and what this machine has for actions that run here.
+
+        :param here: returns the latter
+        """
+        there, machine = self.capacity(), here()
+        name = LOCAL if all(node.name != LOCAL for node in there.nodes) else f"{LOCAL} (this machine)"
+        own = machine.nodes[0]
+        return Pool(
+            nodes=[*there.nodes, Node(name, own.resources, own.slots, LOCAL)],
+            variables={**machine.variables, **there.variables},
+            max={**there.max, **machine.max},
+        )
 
     def processors(self) -> int:
         """Return how many processors all its workers have; 0 for this machine, and where that is not known."""

@@ -38,7 +38,7 @@ def next_attempt(
     :param pool: returns what there is
     """
     tries, host = _tries_of(job, retries, seed), getattr(job, "host", "")
-    found = tries.after(job.attempt, ended, code=code, codes=codes, host=host, cap=_cap_of(pool))
+    found = tries.after(job.attempt, ended, code=code, codes=codes, host=host, cap=_cap_of(job, pool))
     job.retry_delay = found.delay
     _give(job, found.grown)
     return found
@@ -59,7 +59,7 @@ def begin_after(
     :return: what it gets more of, in words; "" for nothing
     """
     known = [(outcome(kind), code) for kind, code in ends]
-    grown = _tries_of(job, retries, seed).begin_after(known, codes=codes, cap=_cap_of(pool))
+    grown = _tries_of(job, retries, seed).begin_after(known, codes=codes, cap=_cap_of(job, pool))
     _give(job, grown)
     return listed([words_of(kind, amount) for kind, amount in grown.items()])
 
@@ -74,9 +74,11 @@ def _tries_of(job: Job, retries: Policy, seed: str) -> Tries:
     return job._treadle_tries
 
 
-def _cap_of(pool: Callable[[], Pool | None]) -> Callable[[str, Mapping[str, float]], float | None]:
+def _cap_of(job: Job, pool: Callable[[], Pool | None]) -> Callable[[str, Mapping[str, float]], float | None]:
     def cap(kind: str, amounts: Mapping[str, float]) -> float | None:
         there = pool()
+        if there is not None and job.demand is not None and job.demand.site:
+            there = there.at(job.demand.site)
         return None if there is None else there.most_beside(kind, amounts)
 
     return cap

@@ -7,8 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from treadle._startup.interpreter import inherited
+from treadle.command.walk import usable_cpus
 from treadle.engines.choice import EngineChoice
 from treadle.engines.security import INSECURE
+
+from .pool import pool_of
 
 if TYPE_CHECKING:
     from .options import Options
@@ -30,4 +33,9 @@ def engine_settings(options: Options, told: str) -> dict[str, Any]:
         return {}
     if "lease" in vars(options):
         choice = replace(choice, outlives=options.lease)
-    return {"engine": choice, "pool": choice.capacity}
+    jobs = min(options.jobs or usable_cpus(), usable_cpus())
+    # what this machine has for actions that run here; the walk adds what the workers have
+    return {
+        "engine": choice,
+        "pool": lambda: pool_of(told, options.pool, options.resources, inherited(), jobs),
+    }
