@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -565,7 +566,7 @@ def test_a_plan_may_let_the_store_of_the_user_have_more_and_never_less(project: 
 def test_the_command_finds_damage_and_removes_it(project: Project) -> None:
     """F5."""
     project.run()
-    count = len(list(Path(project.environ["TREADLE_CACHE_DIR"]).glob("*/*/*")))
+    count = len(list(Path(project.environ["TREADLE_CACHE_DIR"]).glob("[ac]*/*/*")))
     done = project.treadle("cache", "verify")
     assert (done.code, done.out) == (0, f"checked {count} files: none damaged\n")
     for kind in ("ac", "cas"):
@@ -578,9 +579,16 @@ def test_the_command_finds_damage_and_removes_it(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [((), "cache stats|gc|verify"), (("stat",), "did you mean `treadle cache stats`")]
+    ("words", "said"),
+    [
+        ((), "cache stats|gc|verify"),
+        (("stat",), "did you mean `treadle cache stats`"),
+        (("stats", "file"), "`treadle cache stats` takes no NAME"),
+        (("explain",), "no action was named"),
+        (("explain", "fil"), "file"),
+    ],
 )
-def test_the_command_takes_one_of_three_words(project: Project, words: tuple[str, ...], said: str) -> None:
+def test_the_command_takes_one_of_some_words(project: Project, words: tuple[str, ...], said: str) -> None:
     done = project.treadle("cache", *words)
     assert done.code == 2
     assert said in done.err
@@ -828,6 +836,115 @@ def test_status_marks_no_store_of_the_project_and_believes_none_of_a_checkout(pr
     assert "3 would be restored" in project.treadle("status").out
     (project.folder / ".treadle/cache/id").write_text("another")
     assert "would be restored" not in project.treadle("status").out
+
+
+def explained(project: Project, *words: str) -> dict[str, Any]:
+    """Return what `cache explain` says of one action, for programs."""
+    done = project.treadle("cache", "explain", *words, "--json")
+    (found,) = json.loads(done.out)["actions"]
+    assert done.code == (0 if found["entry"] else 1)
+    return found  # type: ignore[no-any-return]
+
+
+def test_the_command_explains_why_an_action_missed(project: Project) -> None:
+    """F5: by the first that differs from the nearest of its last entries."""
+    assert explained(project, "file")["nearest"] is None
+    assert "file: nothing of it is in the local cache" in project.treadle("cache", "explain", "file").out
+    project.run()
+    assert explained(project, "file")["entry"]["duration"] > 0
+    assert "file: the local cache has its outputs: made by run " in project.treadle("cache", "explain", "file").out
+    project.write("in", "2\n")
+    assert explained(project, "file")["differs"] == ["input in differs"]
+    said = project.treadle("cache", "explain", "file").out
+    assert "file: the local cache has no entry for it as it is now\n" in said
+    assert "nearest of 1 entry is what run " in said
+    assert "    input in differs\n" in said
+    assert "nothing of what its shell script starts" in said
+    # what it was found to read
+    project.write("in", "1\n")
+    project.write("hdr", "other")
+    assert explained(project, "found")["differs"] == ["found hdr differs"]
+
+
+DIFFERENT = {
+    "the command": ("cp in out/file", "cp in out/file; true", {}, "command differs"),
+    "one more output": ("out: out/file,", "out: [out/file, x],", {}, "output x is new"),
+    "one more variable": ("out: out/file,", "out: out/file, env: {A: b},", {}, "env A is new"),
+    "another time zone": ("", "", {"TZ": "UTC"}, "locale TZ is new"),
+}
+
+
+@pytest.mark.parametrize("how", DIFFERENT)
+def test_each_part_of_a_key_may_be_what_differs(project: Project, how: str) -> None:
+    """F5, K1 to K4."""
+    old, new, environ, said = DIFFERENT[how]
+    plan = PLAN.replace("cp ${in} ${out}", "cp in out/file")
+    project.write("plan", plan)
+    project.environ.pop("TZ", None)
+    project.run()
+    project.write("plan", plan.replace(old, new, 1))
+    project.environ.update(environ)
+    assert said in explained(project, "file")["differs"]
+
+
+def test_the_nearest_of_the_last_entries_is_compared(project: Project) -> None:
+    """F5: and of many entries the last eight are known."""
+    for number in range(12):
+        project.write("in", f"{number}\n")
+        project.run()
+    store = Path(project.environ["TREADLE_CACHE_DIR"])
+    sizes = [path.stat().st_size for path in store.glob("hints/*/*")]
+    assert len(sizes) == 3
+    project.write("in", "new\n")
+    found = explained(project, "file")
+    assert (found["stored"], found["differs"]) == (8, ["input in differs"])
+    for number in range(12, 24):
+        project.write("in", f"{number}\n")
+        project.run()
+    assert max(path.stat().st_size for path in store.glob("hints/*/*")) < 2.5 * max(sizes)
+    # a hint that is damaged explains nothing, and breaks nothing
+    for path in store.glob("hints/*/*"):
+        path.write_bytes(b'{"key": 3}\n[' + b"[" * 3000 + b'\n{"key":"a","run":"b","at":"c","digests":{}}\n\xff')
+    project.write("in", "newer\n")
+    assert explained(project, "file")["nearest"] is None
+    assert project.treadle("cache", "verify").code == 0
+    assert project.treadle("run").code == 0
+
+
+BINDING = {
+    "env: {A: b}, track: [HOME]": "env HOME, which is another one for other users",
+    "env: {A: '${root}/x'}": "which holds the path of this folder",
+    "tools: [cp]": "the content of the tool cp",
+}
+
+
+@pytest.mark.parametrize("keys", BINDING)
+def test_what_keeps_others_from_having_the_same_key_is_named(project: Project, keys: str) -> None:
+    """K5, K3."""
+    project.write("plan", PLAN.replace("in: in, out: out/file,", f"in: in, out: out/file, {keys},"))
+    said = "\n".join(explained(project, "file")["binds"])
+    assert BINDING[keys] in said
+    assert "the system: " in said
+    assert "sh, which it starts" in said
+    assert ("shell script starts" in said) != ("tools" in keys)
+
+
+def test_the_command_explains_why_an_action_is_never_cached(project: Project) -> None:
+    """F5, C1."""
+    project.write("plan", PLAN.replace("pass: [LOG], cache: true", "pass: [LOG], cache: false"))
+    assert explained(project, "file")["why_not"] == "it is never cached: it says `cache: false`"
+    assert "what it reads is not known before file has run" in project.treadle("cache", "explain", "tree").out
+
+
+def test_a_hint_holds_no_value(project: Project) -> None:
+    """T7."""
+    project.write("plan", PLAN.replace("in: in, out: out/file,", "in: in, out: out/file, env: {A: pass-word},"))
+    project.run()
+    paths = list(Path(project.environ["TREADLE_CACHE_DIR"]).glob("hints/*/*"))
+    assert {path.stat().st_mode & 0o777 for path in paths} == {0o600}
+    texts = [path.read_text() for path in paths]
+    assert any("env A" in text for text in texts)
+    assert not any("pass-word" in text or "echo said" in text for text in texts)
 
 
 PAGE = (Path(__file__).parents[2] / "docs/cache.md").read_text("utf-8")

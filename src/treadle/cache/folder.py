@@ -205,6 +205,60 @@ class FolderCache:
             raise _fault("cannot be written", error) from error
         self._added += len(body)
 
+    def add_hint(self, owner: str, line: bytes, most: int) -> None:
+        """Add a line to the hints of an action.
+
+        :param most: how many are kept
+        """
+        self._make_ready()
+        path = self._hints(owner)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            try:
+                fd = os.open(path, flags, 0o600)
+            except FileNotFoundError:
+                _make_private(os.path.dirname(path))
+                fd = os.open(path, flags, 0o600)
+            try:
+                trust.give(fd, self.folder, is_private=True)
+                os.write(fd, line)
+                size = os.fstat(fd).st_size
+                if size > 2 * most * len(line):
+                    kept = b"".join(os.pread(fd, size, 0).splitlines(keepends=True)[-most:])
+                    self._replace(path, kept)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            raise _fault("cannot be written", error) from error
+        self._added += len(line)
+
+    def hints(self, owner: str, most: int) -> bytes:
+        """Return the lines that were added for an action, nothing if there are none.
+
+        :param most: how many bytes; of more the last
+        """
+        try:
+            self._check()
+            fd = os.open(self._hints(owner), _READ)
+        except (OSError, CacheError):
+            return b""
+        with open(fd, "rb") as file:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode) or not trust.counts(file.name, status):
+                return b""
+            file.seek(max(0, status.st_size - most))
+            return file.read(most)
+
+    def _replace(self, path: str, data: bytes) -> None:
+        fresh = self.new_name()
+        fd = os.open(fresh, NEW, 0o600)
+        try:
+            trust.give(fd, self.folder, is_private=True)
+            os.write(fd, data)
+        finally:
+            os.close(fd)
+        _put(fresh, path)
+
     def new_name(self) -> str:
         """Return a path in `scratch` that no other process takes."""
         self._number += 1
@@ -285,8 +339,8 @@ class FolderCache:
         return count, damaged
 
     def files(self) -> Iterator[Kept]:
-        """Yield all entries and blobs, and what killed runs have left: what has no name of these is left alone."""
-        for kind in ("ac", "cas", "new"):
+        """Yield entries, blobs, hints and what killed runs have left: what has no name of these is left alone."""
+        for kind in ("ac", "cas", "hints", "new"):
             top = os.path.join(self.folder, kind)
             folders = [top] if kind == "new" else [os.path.join(top, name) for name in _names_in(top)]
             for folder in folders:
@@ -304,6 +358,9 @@ class FolderCache:
 
     def _entry(self, key: str) -> str:
         return f"{self.folder}/ac/{key[:2]}/{key}"
+
+    def _hints(self, owner: str) -> str:
+        return f"{self.folder}/hints/{owner[:2]}/{owner}"
 
     def _blob(self, digest: Digest) -> str:
         return f"{self.folder}/cas/{digest.hash[:2]}/{digest.hash}"

@@ -43,6 +43,7 @@ class Made(NamedTuple):
     :ivar exclude: output folder -> returns whether something in it is none of its content
     :ivar about: what the entry says of the action; its outputs are added
     :ivar log: the path of its log, "" if that is not stored
+    :ivar parts: name -> value of what the key is made of, for hints
     """
 
     key: str
@@ -50,6 +51,7 @@ class Made(NamedTuple):
     exclude: Mapping[str, Exclusion]
     about: Entry
     log: str = ""
+    parts: Mapping[str, str] = {}
 
 
 class Stored(NamedTuple):

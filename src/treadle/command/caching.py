@@ -14,10 +14,12 @@ from threading import Lock
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, NamedTuple
 
-from treadle.cache import policy
+from treadle.cache import hints, policy
 from treadle.cache.base import ENTRY_LIMIT, CacheError
 from treadle.cache.entry import Entry, EntryError, decode_entry, differing, encode_entry
 from treadle.cache.filling import Background, Filling
+from treadle.cache.folder import FolderCache
+from treadle.cache.hints import parts_of
 from treadle.cache.key import (
     decode_path_sets,
     encode_path_sets,
@@ -160,12 +162,24 @@ class Caching:
 
         :raises TreadleError: a program that it starts cannot be read
         """
-        fingerprint = inputs.fingerprint
-        elements = {name: value for name, value in fingerprint.elements.items() if name not in fingerprint.results}
         programs = [seen.value for seen in self._seen_programs(command, inputs).values()]
-        outputs = command.outputs if command.discovery is None else (*command.outputs, command.discovery.path)
         locale = locale_of(self._fingerprinter.environment(command))
-        return key_of(elements, outputs, programs, locale, namespace)
+        return key_of(_key_elements(inputs), command.made, programs, locale, namespace)
+
+    def parts(self, command: Command, inputs: ActionInputs, found: Iterable[str] = ()) -> dict[str, str]:
+        """Return name -> value of all that the key of an entry is made of, for people.
+
+        :param found: paths of what it was found to read
+        :raises TreadleError: a program that it starts cannot be read
+        """
+        programs = {path: seen.value for path, seen in self._seen_programs(command, inputs).items()}
+        elements = inputs.fingerprint.elements
+        return parts_of(
+            *(_key_elements(inputs), command.made, programs),
+            locale_of(self._fingerprinter.environment(command)),
+            {path: elements[DISCOVERED + path] for path in found},
+            self._namespaces[0],
+        )
 
     def _seen_programs(self, command: Command, inputs: ActionInputs) -> dict[str, Seen]:
         # also one elsewhere may be replaced while the run goes on
@@ -472,7 +486,8 @@ class Caching:
         is_shared = policy.is_worth_sharing(duration, command.cache)
         stores = [cache for cache in self._caches if cache.writable and (cache.is_own or is_shared)]
         if stores:
-            self._storing.add(lambda: self._store(uid, base, made, names, stores))
+            parts = self.parts(command, inputs, names or ())
+            self._storing.add(lambda: self._store(uid, base, made._replace(parts=parts), names, stores))
 
     def _store(
         self, uid: str, base: str, made: Made, names: Sequence[str] | None, stores: Sequence[OutputCache]
@@ -518,6 +533,10 @@ class Caching:
         if names is not None:
             self._add_path_set(cache, base, names)
         stored = copies.stored
+        if isinstance(cache, FolderCache):
+            digests = hints.digests_of(made.parts)
+            line = hints.encode(hints.Hint(stored.key, self._run, made.about.ended // 10**9, digests))
+            cache.add_hint(hints.owner_key(made.about.plan, uid), line, hints.MOST)
         self._stored.append(events.Stored(uid, stored.key, cache.name, stored.size, stored.tied))
 
     def _upload(
@@ -656,6 +675,11 @@ def _has_blobs(cache: OutputCache, entry: Entry) -> bool:
     """Return whether what an entry names is there, as far as the store says: without it the entry is of no use."""
     has = getattr(cache, "has_blob", None)
     return has is None or all(map(has, [one.digest for one in entry.files] + [one.digest for one in entry.folders]))
+
+
+def _key_elements(inputs: ActionInputs) -> dict[str, str]:
+    fingerprint = inputs.fingerprint
+    return {name: value for name, value in fingerprint.elements.items() if name not in fingerprint.results}
 
 
 def _size_of(value: str) -> int:

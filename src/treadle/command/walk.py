@@ -1652,7 +1652,7 @@ class CommandWalk(Walk):
         if pending:
             verdict = self._foresee_after(uid, command, verdict, pending)
         if self.caches and verdict.decision == decision.RUN:
-            self._foresee_restore(uid, command, verdict, pending)
+            self._foresee_restore(uid, command, verdict)
         unasked = [Reason(decision.NOT_ASKED, tool.name) for tool in command.tools if tool.version]
         if unasked and verdict.decision == decision.SKIP:
             return Verdict(decision.MAY_RUN, unasked)
@@ -1693,22 +1693,29 @@ class CommandWalk(Walk):
         paths = self.fingerprinter.paths(self._inputs[uid], command)
         return _read_from(self.root, [path for path in paths if path not in self._foreseen], before)
 
-    def _foresee_restore(self, uid: str, command: Command, verdict: Verdict, pending: Collection[Any]) -> None:
+    def not_made_yet(self, uid: str, command: Command) -> list[str]:
+        """Return the predecessors that would run and write what an action reads, after `look` or while it looks.
+
+        What would be restored is none of them, where it is known.
+        """
+        pending = [p for p in self.actions.get_predecessors(uid) if self.verdicts[p].decision not in _STAYS]
+        before = {str(p): self.actions.vertex_data[p] for p in self._in_order(pending)}
+        return self._read_of(uid, command, before) if before else []
+
+    def is_to_come(self, uid: str, paths: Sequence[str]) -> bool:
+        """Return whether one of some files that an action was found to read is made by an action that would run."""
+        producers = self.discovered.producers_of(uid, paths)
+        return any(one not in self.verdicts or self.verdicts[one].decision not in _STAYS for one in producers)
+
+    def _foresee_restore(self, uid: str, command: Command, verdict: Verdict) -> None:
         """Note if the outputs of an action that would run would be restored, and what they would be."""
         from treadle.core.restoring import may_restore
 
         is_usual = may_restore(verdict.reasons) and command.limits.retries.passes == 1 and not self._is_last
         caching = self._open_caching() if is_usual else None
-        if caching is None or (
-            pending and self._read_of(uid, command, {str(p): self.actions.vertex_data[p] for p in pending})
-        ):
+        if caching is None or self.not_made_yet(uid, command):
             return
-
-        def is_open(paths: Sequence[str]) -> bool:
-            producers = self.discovered.producers_of(uid, paths)
-            return any(one not in self.verdicts or self.verdicts[one].decision not in _STAYS for one in producers)
-
-        found = caching.foresee(command, self._inputs[uid], is_open)
+        found = caching.foresee(command, self._inputs[uid], lambda paths: self.is_to_come(uid, paths))
         if found is not None:
             self.restorable[uid], entry = found
             for file in entry.files:

@@ -61,7 +61,7 @@ def open_caches(
     return (store,)
 
 
-def caches_to_look_at(said: str, root: str, environ: Mapping[str, str]) -> Sequence[OutputCache]:
+def caches_to_look_at(said: str, root: str, environ: Mapping[str, str]) -> Sequence[FolderCache]:
     """Return the caches that say what would be restored: the local one."""
     store, is_own = local_store(said, root, environ)
     if is_own and not _is_ours(store.folder):

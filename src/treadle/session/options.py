@@ -274,8 +274,10 @@ def _are_seconds(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 
-CACHE_WORDS = ("stats", "gc", "verify")
+CACHE_WORDS = ("stats", "gc", "verify", "explain")
 """What `treadle cache` may do."""
+OF_ACTIONS = ("explain",)
+"""What of it is done with actions, which are named."""
 CACHES = ("off", "local", "read", "write")
 """What `cache` may be."""
 ONLY = ("failed", "not-passed", "not-run", "changed", "all")

@@ -1,4 +1,4 @@
-"""`cache`: says what the local cache of outputs holds, cleans it up, and checks it. It runs no action."""
+"""`cache`: what the local cache of outputs holds, cleaned up and checked, and why actions miss it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from treadle.core import wording
 from treadle.core.text import safe, size_text
 from treadle.errors import TreadleError, UsageError, nearest
 from treadle.session.caches import local_store
-from treadle.session.options import CACHE_WORDS
+from treadle.session.options import CACHE_WORDS, OF_ACTIONS
 from treadle.ui.console import FORMAT
 from treadle.ui.durations import duration
 from treadle.ui.text import line
@@ -25,13 +25,22 @@ if TYPE_CHECKING:
 def cache_command(call: Call) -> int:
     """Do one of these with the local store; return 1 if `verify` has found damage."""
     names = call.options.names
-    if len(names) != 1 or names[0] not in CACHE_WORDS:
-        close = nearest(names[0], CACHE_WORDS) if names else None
+    word, named = (names[0], names[1:]) if names else ("", [])
+    if word not in CACHE_WORDS:
+        close = nearest(word, CACHE_WORDS) if names else None
         hint = f"did you mean `treadle cache {close}`?" if close else f"`treadle cache {'|'.join(CACHE_WORDS)}`"
-        raise UsageError("`treadle cache` takes one of stats, gc, verify", hint=hint)
+        raise UsageError(f"`treadle cache` takes one of {', '.join(CACHE_WORDS)}", hint=hint)
+    if word in OF_ACTIONS:
+        if not named:
+            raise UsageError(f"no action was named: `treadle cache {word} NAME`")
+        from .cache_explain import explain
+
+        return explain(call, named)
+    if named:
+        raise UsageError(f"`treadle cache {word}` takes no NAME")
     store = _store(call)
     try:
-        return {"stats": _stats, "gc": _gc, "verify": _verify}[names[0]](call, store)
+        return {"stats": _stats, "gc": _gc, "verify": _verify}[word](call, store)
     except CacheError as error:
         raise TreadleError(f"the local cache {error}") from error
 
@@ -47,7 +56,7 @@ def _store(call: Call) -> FolderCache:
 
 
 def _stats(call: Call, store: FolderCache) -> int:
-    kinds = {"ac": 0, "cas": 0, "new": 0}
+    kinds = {"ac": 0, "cas": 0, "hints": 0, "new": 0}
     size, oldest = 0, time()
     for kept in store.files():
         kinds[kept.path.removeprefix(store.folder).split("/")[1]] += 1

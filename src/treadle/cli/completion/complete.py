@@ -208,9 +208,12 @@ class _Line:
         if self.command == "completion":
             return Completions([(shell, "") for shell in SHELLS] if not self.names else [])
         if self.command == "cache":
-            from treadle.session.options import CACHE_WORDS
+            from treadle.session.options import CACHE_WORDS, OF_ACTIONS
 
-            return Completions([(one, "") for one in CACHE_WORDS] if not self.names else [])
+            if not self.names:
+                return Completions([(one, "") for one in CACHE_WORDS])
+            if self.names[0] not in OF_ACTIONS:
+                return Completions()
         if self.command in _FILES:
             return Completions(self._runs() if self.command == "report" else [], ["files"])
         if self.command in OF_A_RUN:
