@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 
@@ -32,6 +35,26 @@ def test_the_first_example_prints_what_is_shown(tmp_path: Path) -> None:
         done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environ, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert masked(done.stdout) == masked(expected), command
+
+
+FILES = {
+    "book/one.txt": "it was\n",
+    "src/main.c": "int main(void) { return 0; }\n",
+    "tests/first.sh": "echo on GPU $TREADLE_GPU_IDS\n",
+    "tests/second.sh": "true\n",
+}
+
+
+@pytest.mark.parametrize("text", re.findall(r"^```yaml\n(.*?)^```$", README, re.MULTILINE | re.DOTALL))
+def test_each_plan_runs(text: str, tmp_path: Path) -> None:
+    if "cc " in text and shutil.which("cc") is None:
+        pytest.skip("cc is needed")
+    for name, content in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    (tmp_path / "treadle.yaml").write_text(text)
+    done = subprocess.run([sys.executable, "-m", "treadle", "run"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_lines_for_an_empty_folder_make_a_plan_and_run_it(tmp_path: Path) -> None:

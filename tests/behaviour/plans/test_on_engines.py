@@ -32,6 +32,7 @@ PLANS = {
         "plans/site.yaml",
         [
             *("plans/site.yaml", "plans/site", "plans/package", "plans/monorepo", "plans/suite", "docs"),
+            *("plans/c.yaml", "plans/data.yaml"),
             *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"),
         ],
         PYTHON,

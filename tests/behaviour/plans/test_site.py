@@ -21,6 +21,8 @@ def run_before(tmp_path_factory: pytest.TempPathFactory) -> Copy:
         "plans/package",
         "plans/monorepo",
         "plans/suite",
+        "plans/c.yaml",
+        "plans/data.yaml",
         "docs",
         "README.md",
         "CHANGELOG.md",

@@ -1,0 +1,52 @@
+"""Each tutorial, followed word for word in an empty folder, prints what it shows."""
+
+from __future__ import annotations
+
+import runpy
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TOOL = runpy.run_path(str(ROOT / "docs/_tools/follow.py"))
+FOLLOWED = [
+    path.relative_to(ROOT).as_posix()
+    for path in sorted([*(ROOT / "docs/tutorials").glob("*.md"), *(ROOT / "docs/howto").glob("*.md")])
+    if any(step.path for step in TOOL["steps"](path.read_text("utf-8")))
+]
+NEEDS = {"docs/tutorials/c-project.md": "cc"}
+
+
+def marks(page: str) -> list[pytest.MarkDecorator]:
+    program = NEEDS.get(page)
+    if program is None:
+        return []
+    missing = pytest.mark.skipif(shutil.which(program) is None, reason=f"{page} needs {program}")
+    return [pytest.mark.system(program), missing]
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, marks=marks(page)) for page in FOLLOWED])
+def test_a_page_that_is_followed_word_for_word_prints_what_it_shows(page: str, tmp_path: Path) -> None:
+    _, wrong = TOOL["follow"]((ROOT / page).read_text("utf-8"), tmp_path)
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_tutorials_are_followed() -> None:
+    assert len([page for page in FOLLOWED if page.startswith("docs/tutorials/")]) >= 5
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "same"),
+    [
+        (["[1/2] ran a 0.1s", "[2/2] ran b 0.0s"], ["[1/2] ran b 1.5s", "[2/2] ran a 0.2s"], True),
+        (["one", "...", "end"], ["one", "two", "three", "end"], True),
+        (["one", "...", "end"], ["one", "two"], False),
+        (["1 run in 0.1s"], ["2 run in 0.1s"], False),
+        (["1 (new)"], ["1 (old)"], False),
+    ],
+)
+def test_times_and_the_order_of_actions_are_all_that_may_differ(
+    shown: list[str], printed: list[str], same: bool
+) -> None:
+    assert TOOL["is_same"](shown, printed) is same
