@@ -1,7 +1,8 @@
 """Fakes for tests of what is built on Walk, Scheduler and Job: no processes, no clock, no files.
 
 Put them into a Scheduler as its `clock` and `runner`; a Walk makes its Scheduler in `create_scheduler`.
-`OutputCacheContract` has the tests of any OutputCache, and a `LyingCache` is none that can be relied on.
+`OutputCacheContract` has the tests of any OutputCache, `EngineContract` those of any Engine, and a `LyingCache` is
+no cache that can be relied on.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from .cache.base import EMPTY, ENTRY_LIMIT, CacheError, Digest
+from .engine_contract import EngineContract
 from .engines.base import AttemptEnd
 from .engines.process import Process
 from .scheduling.job import Job
@@ -28,6 +30,19 @@ if TYPE_CHECKING:
     from .core.callbacks import NotifyEnd
     from .core.graph.dag import DAG
     from .engines.base import Attempt
+
+__all__ = [
+    "LIES",
+    "TRUTH",
+    "CallJob",
+    "EngineContract",
+    "FakeClock",
+    "FakeProcess",
+    "LyingCache",
+    "ManualRunner",
+    "MemoryWalk",
+    "OutputCacheContract",
+]
 
 
 class FakeClock:

@@ -51,7 +51,8 @@ def rows() -> dict[str, set[str]]:
         "cli": {"session", "", *session},
         "aio": {"scheduling", "engines", "events", "command", "content", "core", "report", "ui"},
         "e3": {"walk", "scheduling", "content", "core"},
-        "testing": fastpath,
+        "engine_contract": fastpath,
+        "testing": {"engine_contract", *fastpath},
         # what answers at once, before `cli` is loaded
         "__main__": {"cli", "session", "fastpath", "ui"},
         # a program of its own, which nothing imports: it reads a plan as `treadle` does

@@ -1,0 +1,27 @@
+"""The tests that `treadle.testing` has for engines of others, on each engine that there is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engines_under_test import WORKERS
+from treadle.engines.choice import EngineChoice
+from treadle.testing import EngineContract
+
+if TYPE_CHECKING:
+    from treadle import Engine
+
+
+class TestEachEngine(EngineContract):
+    """All engines with workers."""
+
+    name = ""
+
+    @pytest.fixture(autouse=True, params=list(WORKERS))
+    def _named(self, request: pytest.FixtureRequest) -> None:
+        self.name = request.param
+
+    def make_engine(self) -> Engine:
+        return EngineChoice.of(WORKERS[self.name]).make()
