@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import ssl
+import subprocess
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -432,3 +434,54 @@ def test_a_run_that_is_killed_while_it_downloads_leaves_nothing(tmp_path: Path) 
         second.write("plan", clones.plan.replace(stuck.url, server.url))
         assert second.run() == []
         assert not (second.folder / ".treadle/restore").exists()
+
+
+@pytest.mark.skipif(not shutil.which("ccache") or not shutil.which("cc"), reason="no ccache or no cc here")
+def test_another_client_shares_the_server(clones: Clones, nginx: Nginx, tmp_path: Path) -> None:
+    """W9: each below a path of its own."""
+    clones.clone("first").run("--cache=write")
+    (tmp_path / "a.c").write_text("int main(void) { return 0; }\n")
+    environ = {
+        **os.environ,
+        "CCACHE_DIR": str(tmp_path / "ccache"),
+        "CCACHE_REMOTE_STORAGE": f"{nginx.url('ccache')}|layout=bazel",
+        "CCACHE_TEMPDIR": str(tmp_path / "temporary"),
+    }
+
+    def call(*words: str) -> str:
+        return subprocess.run(words, cwd=tmp_path, env=environ, check=True, capture_output=True, text=True).stdout
+
+    call("ccache", "cc", "-c", "a.c", "-o", "a.o")
+    before = (tmp_path / "a.o").read_bytes()
+    shutil.rmtree(tmp_path / "ccache")
+    call("ccache", "cc", "-c", "a.c", "-o", "a.o")
+    assert (tmp_path / "a.o").read_bytes() == before
+    stats = dict(line.split("\t") for line in call("ccache", "--print-stats").splitlines())
+    assert stats["remote_storage_hit"] != "0"
+    assert os.listdir(nginx.data("ccache"))
+    assert clones.clone("second").run() == []
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl here")
+def test_a_certificate_that_is_not_trusted_is_a_fault(tmp_path: Path) -> None:
+    """Case 36: one line, and nothing is sent before; with the authority in SSL_CERT_FILE it is trusted."""
+    key, certificate = str(tmp_path / "key"), str(tmp_path / "certificate")
+    words = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    )
+    subprocess.run([*words.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with closing(Server(context=context)) as server:
+        url = server.url.replace("127.0.0.1", "localhost")
+        clones = Clones(tmp_path, url)
+        first = clones.clone("first", TREADLE_CACHE_URL=url, TREADLE_CACHE_TOKEN="t0ken")
+        done = first.treadle("run", "--cache=write")
+        assert done.code == 0
+        assert done.text.count("the shared cache cannot be reached") == 1, done.text
+        assert "certificate verify failed" in done.text
+        assert server.requests == []
+        trusting = {"SSL_CERT_FILE": certificate, "TREADLE_CACHE_URL": url, "TREADLE_CACHE_TOKEN": "t0ken"}
+        assert clones.clone("second", **trusting).run("--cache=write") == ALL
+        assert clones.clone("third", **trusting).run() == []
+        assert {one[2]["Authorization"] for one in server.requests} == {"Bearer t0ken"}

@@ -119,6 +119,15 @@ class Nginx:
         shutil.rmtree(self.folder)
 
 
+class _Quiet(ThreadingHTTPServer):
+    """Says nothing of a handshake that has failed, and of a client that has gone away."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing."""
+
+
 class Server:
     """A server in this process; a handler has `answer(method, path, body)`, which returns a status and a body."""
 
@@ -130,15 +139,21 @@ class Server:
         self.given = given
         self.goes_on = threading.Event()
         """Set when the server is closed: what waits in a handler goes on."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), own)
-        self._server.daemon_threads = True
+        self._server = _Quiet(("127.0.0.1", 0), own)
+        self._scheme = "http"
+        if (context := given.get("context")) is not None:
+            self._scheme = "https"
+            # a handshake that fails is the end of a connection, and not of the server
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
         """Its address."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}/team"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}/team"
 
     def close(self) -> None:
         """End it."""

@@ -494,10 +494,8 @@ class Caching:
     ) -> None:
         """Store outputs in the stores of our own, and have them sent to the others."""
         near = next((one for one in stores if one.is_own), None)
-        copies: Copies | None = None
         try:
-            scratch = getattr(near, "scratch", "") or self._new_folder()
-            copies = Copies(made, self._root, scratch)
+            copies = Copies(made, self._root, self._scratch(near))
             for cache in stores:
                 if cache.is_own:
                     self._guarded(cache, lambda: self._store_in(cache, uid, base, copies, names, made))  # noqa: B023
@@ -522,6 +520,16 @@ class Caching:
             copies.remove()
 
         self._uploads.add(upload)
+
+    def _scratch(self, near: OutputCache | None) -> str:
+        """Return a folder for copies, if it can be one from which a store takes them without copying once more."""
+        try:
+            folder: str = getattr(near, "scratch", "")
+        except CacheError as error:
+            assert near is not None
+            self._fault(near, error)
+            folder = ""
+        return folder or self._new_folder()
 
     def _store_in(
         self, cache: OutputCache, uid: str, base: str, copies: Copies, names: Sequence[str] | None, made: Made

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
     from typing import Protocol, Self
 
+    from treadle.cache.policy import Breaker
     from treadle.command.walk import CommandWalk
     from treadle.content.git_changes import Differences
     from treadle.content.timestamps import Kept
@@ -176,6 +177,8 @@ class Call:
         """When it began, on the monotonic clock and since the epoch, as that was first asked for."""
         self.previous_outputs: PreviousOutputs | None = None
         """The outputs of previous runs, as the globs of the loaded plan saw them."""
+        self.breakers: dict[str, Breaker] = {}
+        """Address of a shared cache -> what says whether it is asked: a call may have several walks."""
         self.under_way = False
         """Whether actions may have started."""
         self.member: Member | None = None

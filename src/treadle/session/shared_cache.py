@@ -32,8 +32,6 @@ _SHORTEST_KEY = 32
 _WEB = ("http", "https")
 _PAUSE = 60.0
 """Seconds after which `--watch` asks a server again that has failed."""
-_BREAKERS: dict[str, Breaker] = {}
-"""Address -> what says whether it is asked: a run may have several walks."""
 
 
 class Shared(NamedTuple):
@@ -43,7 +41,7 @@ class Shared(NamedTuple):
     :ivar token: is sent there
     :ivar key: for signatures, empty for none
     :ivar writable: whether outputs are stored there
-    :ivar pause: seconds after which it is asked again when it has failed
+    :ivar breaker: says whether it is asked
     :ivar notes: what is told when it is opened
     """
 
@@ -51,7 +49,7 @@ class Shared(NamedTuple):
     token: str
     key: bytes
     writable: bool
-    pause: float
+    breaker: Breaker
     notes: tuple[str, ...]
 
     def open(self, note: Callable[[str], object]) -> Sequence[OutputCache]:
@@ -79,15 +77,17 @@ class Shared(NamedTuple):
             return made
         from treadle.cache.http import HttpCache
 
-        breaker = _BREAKERS.setdefault(self.url, Breaker(self.pause))
-        return HttpCache(self.url, self.token, writable=self.writable, breaker=breaker)
+        return HttpCache(self.url, self.token, writable=self.writable, breaker=self.breaker)
 
 
-def shared_of(mode: str, said: str, environ: Mapping[str, str], *, is_watching: bool = False) -> Shared | None:
+def shared_of(
+    mode: str, said: str, environ: Mapping[str, str], breakers: dict[str, Breaker], *, is_watching: bool = False
+) -> Shared | None:
     """Return the shared cache of a run, None if it has none.
 
     :param mode: what `--cache` or TREADLE_CACHE say, "" if they say nothing
     :param said: what the plan says, see `Project.cache`
+    :param breakers: those of the call
     :raises UsageError: a value is wrong
     """
     if mode == "local":
@@ -112,7 +112,8 @@ def shared_of(mode: str, said: str, environ: Mapping[str, str], *, is_watching: 
         url, why = _with_login(url, token, environ, URL if own else "shared in cache")
         if why:
             notes.append(why)
-    return Shared(url, token, key, mode == "write", _PAUSE if is_watching else inf, tuple(notes))
+    breaker = breakers.setdefault(url, Breaker(_PAUSE if is_watching else inf))
+    return Shared(url, token, key, mode == "write", breaker, tuple(notes))
 
 
 def namespaces_of(said: str, environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -260,7 +260,7 @@ def caches_of(
     if mode in ("read", "write") or "TREADLE_CACHE_URL" in environ or '"shared"' in said:
         from .shared_cache import shared_of
 
-        shared = shared_of(mode, said, environ, is_watching=call.options.watch)
+        shared = shared_of(mode, said, environ, call.breakers, is_watching=call.options.watch)
 
     def note(text: str) -> None:
         call.bus.publish("note", text)
