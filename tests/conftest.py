@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from cache_servers import Nginx
     from postgres import PostgresServer
+    from slurm_cluster import SlurmCluster
 
 # how fast a machine is decides no test: an example may take longer where many things run at once
 settings.register_profile("untimed", deadline=None)
@@ -130,6 +131,30 @@ def nginx(_nginx_of_session: Nginx) -> Nginx:
     """Return a real server for shared caches, on which nothing is stored."""
     _nginx_of_session.empty()
     return _nginx_of_session
+
+
+@pytest.fixture(scope="session")
+def _slurm_of_session(_nothing_outlives_the_session: None) -> Iterator[SlurmCluster]:
+    """Make a Slurm for this session: each worker of pytest-xdist has one of its own."""
+    import slurm_cluster
+    from treadle.engines.choice import known_names
+
+    if missing := slurm_cluster.missing():
+        pytest.skip(f"no {missing[0]} here")
+    if "slurm" not in known_names():
+        pytest.skip("the package was installed before it had the engine slurm: install it again")
+    cluster = slurm_cluster.SlurmCluster()
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture
+def slurm(_slurm_of_session: SlurmCluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlurmCluster]:
+    """Return a Slurm that runs and has no jobs; what a test starts finds it."""
+    _slurm_of_session.start()
+    monkeypatch.setenv("SLURM_CONF", str(_slurm_of_session.conf))
+    yield _slurm_of_session
+    _slurm_of_session.empty()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from engines_under_test import WORKERS
+from engines_under_test import WORKERS, start
 from project import wait_until
 from treadle import DAG, Command, CommandWalk, Limits, Report, Script, Settings
 
@@ -49,6 +49,7 @@ echo done by {name} > {name}.out
 @pytest.fixture(params=list(WORKERS))
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, Any]]:
     """Return an engine as a plan says it; at the end nothing of it may be left."""
+    start(request, request.param)
     yield {**WORKERS[request.param], "lease": LEASE}
     wait_until(lambda: not left_in(tmp_path))
 

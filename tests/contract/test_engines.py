@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engines_under_test import ENGINES
+from engines_under_test import ENGINES, start
 from foreign_engine import OtherProcess
 from treadle import (
     DAG,
@@ -44,6 +44,7 @@ class OnEngine(CommandWalk):
 @pytest.fixture(params=list(ENGINES))
 def walk(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., OnEngine]:
     """Return what makes a walk over Commands on the engine of the test."""
+    start(request, request.param)
 
     def make(commands: dict[str, Command], **settings: object) -> OnEngine:
         dag = DAG()

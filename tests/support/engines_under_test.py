@@ -14,6 +14,8 @@ from treadle.engines.choice import EngineChoice
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
+
     from treadle import BaseRunner, CommandWalk
 
 LEASE = 6.0
@@ -34,8 +36,19 @@ def by_name(walk: CommandWalk, **said: Any) -> BaseRunner:
 WORKERS: dict[str, dict[str, Any]] = {
     "process": {"name": "process"},
     "process-delayed": {"name": "process", "delay": 0.2, "workers": 3},
+    "slurm": {"name": "slurm"},
 }
 """Engines with workers, as a plan says them."""
+
+
+CLUSTERS = {"slurm": "slurm"}
+"""Engine -> the fixture that starts what it needs, or skips the test."""
+
+
+def start(request: pytest.FixtureRequest, name: str) -> None:
+    """Start what an engine needs, for one test."""
+    if name in CLUSTERS:
+        request.getfixturevalue(CLUSTERS[name])
 
 
 def _made(said: dict[str, Any]) -> Callable[[CommandWalk], BaseRunner]:

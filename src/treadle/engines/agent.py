@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from .shared_folder import SharedFolder
 from .spec import ENDED, GONE, REFUSED, STARTED, AttemptSpec, Hint, RunFolder, WorkerReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .base import Attempt, AttemptEnd
 
@@ -74,8 +75,8 @@ class _Run:
 
 class _Attempt:
     __slots__ = (
-        *("ahead", "began", "ends_as", "expected", "is_running", "mark", "run", "spec", "started_at", "unseen"),
-        "waits_until",
+        *("ahead", "began", "end", "ends_as", "expected", "held_until", "is_asked", "is_running", "mark", "run"),
+        *("spec", "started_at", "unseen", "waits_until"),
     )
 
     def __init__(self, spec: AttemptSpec, run: _Run) -> None:
@@ -94,6 +95,11 @@ class _Attempt:
         """Until when its log is waited for."""
         self.ends_as = ""
         """Why the agent has ended it, "" if it has not."""
+        self.is_asked = False
+        """Whether the run has asked for its end."""
+        self.end: AttemptEnd | None = None
+        self.held_until = 0.0
+        """How it has ended, and until when that is held back: see `_is_held`."""
         self.started_at = time.time()
         self.began = now_with_sleep()
 
@@ -105,6 +111,7 @@ class Agent:
     :param tell: called with each hint
     :param clock: seconds on a clock that goes on while the machine sleeps
     :param guards: whether a guard process is started with the first attempt
+    :param own: variables whose values are those of this process, whatever a spec says
     """
 
     def __init__(
@@ -115,12 +122,14 @@ class Agent:
         tell: Callable[[Hint], None] = lambda _hint: None,
         clock: Callable[[], float] = now_with_sleep,
         guards: bool = True,
+        own: Sequence[str] = (),
     ) -> None:
         self.name = name or new_name()
         self.host = platform.node()
         self._view = view or SharedFolder()
         self._tell = tell
         self._clock = clock
+        self._own = (*_OF_THE_PLACE, *own)
         self._runner = LocalRunner()
         self._guarding = Guarding(self.name, self.wake) if guards else None
         self._runs: dict[str, _Run] = {}
@@ -153,10 +162,12 @@ class Agent:
             self._stopped[token] = kill
         elif not one.is_running:
             self._end(one, WorkerReport(token, None, STOPPED))
-        elif kill:
-            self._runner.kill(token)
         else:
-            self._runner.stop(token)
+            one.is_asked = True
+            if kill:
+                self._runner.kill(token)
+            else:
+                self._runner.stop(token)
 
     def wake(self) -> None:
         """Make a `work` that is under way return."""
@@ -170,11 +181,15 @@ class Agent:
         due = [one.next_look for one in self._runs.values()] + [one.next_pulse for one in self._runs.values()]
         if self._waiting or any(one.waits_until is not None for one in self._attempts.values()):
             due.append(now + _LOOK_FOR_FILES)
+        due += [one.held_until for one in self._attempts.values() if one.end is not None]
         wait = max(0.0, min([now + timeout, *due]) - now)
         ended = self._runner.poll(wait)
         self._look_for_freeze()
         for end in ended:
             self._take_end(end)
+        for one in list(self._attempts.values()):
+            if one.end is not None:
+                self._take_end(one.end)
         self._see_to_runs()
         for one in list(self._attempts.values()):
             if one.waits_until is not None and not one.is_running:
@@ -182,10 +197,10 @@ class Agent:
         if self._guarding is not None and any(one.is_running for one in self._attempts.values()):
             self._see_to_guard()
 
-    def end_all(self, why: str) -> None:
-        """Have all that runs end, with its grace; the reports say why."""
+    def end_all(self, why: str, *, kill: bool = False) -> None:
+        """Have all that runs end, with its grace or at once; the reports say why."""
         for one in list(self._attempts.values()):
-            self._give_up(one, why)
+            self._give_up(one, why, kill=kill)
 
     def close(self) -> None:
         """Give everything back; nothing runs."""
@@ -314,7 +329,7 @@ class Agent:
         """Return the environment of an attempt: its own, and of the worker what belongs to the place."""
         environ = dict(attempt.environ)
         here = inherited()
-        for name in (*_OF_THE_PLACE, *one.spec.passed):
+        for name in (*self._own, *one.spec.passed):
             environ.pop(name, None)
             if name in here:
                 environ[name] = here[name]
@@ -325,7 +340,7 @@ class Agent:
 
     def _take_end(self, end: AttemptEnd) -> None:
         one = self._attempts.get(str(end.key))
-        if one is None:
+        if one is None or self._is_held(one, end):
             return
         error, cause = (one.ends_as, "lost") if one.ends_as else (end.error, end.cause)
         usage = None if end.usage is None else end.usage.as_data()
@@ -338,6 +353,18 @@ class Agent:
                 ended_at=time.time(),
             ),
         )
+
+    def _is_held(self, one: _Attempt, end: AttemptEnd) -> bool:
+        """Return whether the end of an attempt is held back: what asked its programs to end may ask us right now.
+
+        An engine that ends a job or a host tells all of its processes, in any order. Then it is lost, and has not
+        failed.
+        """
+        if end.code != -signal.SIGTERM or one.is_asked or one.ends_as:
+            return False
+        if one.end is None:
+            one.end, one.held_until = end, self._clock() + _HOLD
+        return self._clock() < one.held_until
 
     def _end(self, one: _Attempt, report: WorkerReport) -> None:
         """Leave the report of an attempt."""
@@ -380,11 +407,14 @@ class Agent:
             elif run.lease is not None and run.lease.has_to_end(one.spec.token):
                 self.stop(one.spec.token)
 
-    def _give_up(self, one: _Attempt, why: str) -> None:
+    def _give_up(self, one: _Attempt, why: str, *, kill: bool = False) -> None:
         """End an attempt of which the run is not there any more."""
         if one.is_running:
             one.ends_as = one.ends_as or why
-            self._runner.stop(one.spec.token)
+            if kill:
+                self._runner.kill(one.spec.token)
+            else:
+                self._runner.stop(one.spec.token)
         else:
             self._end(one, WorkerReport(one.spec.token, None, why, "lost", self.host))
 
@@ -436,6 +466,8 @@ _GUARD_MARGIN = 0.1
 """The share of a lease that a guard waits longer than we do: what it has ended we have given up."""
 _OF_THE_PLACE = ("TMPDIR",)
 """Variables that a program gets from the worker."""
+_HOLD = 0.5
+"""Seconds for which an end by TERM is held back that this worker has not asked for."""
 _LOOK_FOR_FILES = 0.02
 """Seconds between two looks for what the run has written and the worker cannot see yet."""
 

@@ -56,8 +56,8 @@ class _Remote:
     """What is known of an attempt that an engine has."""
 
     __slots__ = (
-        *("attempt", "gone_at", "handle", "has_begun", "is_stopped", "is_unseen", "key", "report", "report_until"),
-        *("silence", "spec", "submitted_at", "suspicion", "tell_at", "worker"),
+        *("attempt", "cause", "gone_at", "handle", "has_begun", "is_stopped", "is_unseen", "key", "report"),
+        *("report_until", "silence", "spec", "submitted_at", "suspicion", "tell_at", "worker"),
     )
 
     def __init__(self, key: object, attempt: Attempt, spec: AttemptSpec, now: float) -> None:
@@ -80,6 +80,8 @@ class _Remote:
         """When it was first believed to be gone."""
         self.suspicion = ""
         """Why."""
+        self.cause = "lost"
+        """How it counts if it is."""
         self.report: WorkerReport | None = None
         """Its report, while its outputs cannot be seen yet."""
         self.report_until: float | None = None
@@ -453,7 +455,7 @@ class RemoteRunner(BaseRunner):
             self._await_report(one)
         elif hint.what == GONE:
             self._await_report(one)
-            self._suspect(one, hint.text)
+            self._suspect(one, hint.text, hint.cause)
         elif hint.what == REFUSED:
             self._end(one, error=hint.text or f"the engine {self.name} has refused it", cause="invalid")
 
@@ -467,10 +469,10 @@ class RemoteRunner(BaseRunner):
         if one.report_until is None:
             one.report_until = self._clock() + self._patience
 
-    def _suspect(self, one: _Remote, why: str) -> None:
+    def _suspect(self, one: _Remote, why: str, cause: str = "lost") -> None:
         """Take an attempt for gone: whatever runs of it yet is to end, and its report may still come."""
         if one.gone_at is None:
-            one.gone_at, one.suspicion = self._clock(), why
+            one.gone_at, one.suspicion, one.cause = self._clock(), why, cause
             self._stops[one.spec.token] = None
             self._renew()
 
@@ -518,7 +520,7 @@ class RemoteRunner(BaseRunner):
         margin = lease.renewal(self._seconds)
         is_over = one.silence.seconds(now) > self._seconds + self.grace + margin
         if is_gone or (is_over and now >= one.report_until):
-            cause = "broken" if one.is_unseen else "lost"
+            cause = "broken" if one.is_unseen else one.cause
             self._end(one, error=one.suspicion, cause=cause, host=_host_of(one.worker))
 
     def _are_outputs_seen(self, one: _Remote, report: WorkerReport) -> bool:
@@ -533,7 +535,7 @@ class RemoteRunner(BaseRunner):
             self.on_probe(one.key, report)
         if one.gone_at is not None and not one.is_stopped and code is not None and code < 0:
             # it was ended as we took it for gone
-            code, error, cause = None, one.suspicion, "lost"
+            code, error, cause = None, one.suspicion, one.cause
         if one.is_stopped and code is None:
             # it was stopped before it began, or with its run
             code, error, cause = -KILL, "", ""

@@ -36,11 +36,13 @@ class Hint(NamedTuple):
     :ivar token: which attempt
     :ivar what: `started`, `ended`, `gone` or `refused`
     :ivar text: in words, "" for nothing; of `refused` why
+    :ivar cause: of `gone`: `out_of_memory` if the engine has ended it as it used too much, else `lost`
     """
 
     token: str
     what: str
     text: str = ""
+    cause: str = "lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,15 @@ class RunFolder:
     def gone(self, worker: str) -> str:
         """Return the file that says that a worker is gone with all that it had started."""
         return os.path.join(self.path, "workers", f"{worker}.gone")
+
+    def tokens(self) -> tuple[set[str], set[str]]:
+        """Return the attempts that have begun, or were given up, and those that have a report, as far as seen."""
+        try:
+            names = set(os.listdir(os.path.join(self.path, "attempts")))
+        except OSError:
+            return set(), set()
+        reports = {name for name in names if name.endswith(".json")}
+        return names - reports, {name.removesuffix(".json") for name in reports}
 
     def make(self) -> None:
         """Make what is in it, for this user alone: the specs hold environments.

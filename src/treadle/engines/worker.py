@@ -48,8 +48,9 @@ class Worker:
         self.said: SimpleQueue[dict[str, Any]] = SimpleQueue()
         self.is_ending = False
         """Whether it exits when nothing runs."""
-        self.was_ended = False
-        """Whether a signal has asked for its end."""
+        self.was_ended = 0
+        """How often a signal has asked for its end."""
+        self._ended = 0
 
     def read(self, fd: int) -> None:
         """Take in lines until there are no more; called in a thread."""
@@ -68,15 +69,15 @@ class Worker:
         """Work until it is to end and nothing runs."""
         while not (self.is_ending and self.agent.is_idle):
             self._take_all()
-            if self.was_ended:
-                self.was_ended, self.is_ending = False, True
-                self.agent.end_all(ENDED)
+            if self.was_ended > self._ended:
+                self._ended, self.is_ending = self.was_ended, True
+                self.agent.end_all(ENDED, kill=self._ended > 1)
             self.agent.work(0 if self.is_ending and self.agent.is_idle else LONGEST_NAP)
         self.agent.close()
 
     def end(self, *_: object) -> None:
-        """Have all end: a signal handler."""
-        self.was_ended = True
+        """Have all end, and be killed the second time: a signal handler."""
+        self.was_ended += 1
         self.agent.wake()
 
     def _take_all(self) -> None:
@@ -100,6 +101,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--name", default="", help="a name that no other worker has")
     parser.add_argument("--delay", type=float, default=0.0, help="see files of the run so many seconds later")
     parser.add_argument("--patience", type=float, default=lease.LEASE, help="seconds to wait for a file")
+    parser.add_argument("--own", action="append", default=[], metavar="NAME", help="a variable of what it runs")
     parser.add_argument("--no-guard", action="store_true", help="leave what a killed worker runs")
     return parser.parse_args(argv)
 
@@ -126,6 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         view=DelayedFolder(given.delay) if given.delay else SharedFolder(),
         tell=tell,
         guards=not given.no_guard,
+        own=given.own,
     )
     worker = Worker(agent, given.patience)
     signal.signal(signal.SIGTERM, worker.end)

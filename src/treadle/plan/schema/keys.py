@@ -218,7 +218,7 @@ PLAN_KEYS = _table(
     Key("cache", CACHE, "Where outputs are restored from in place of running an action, and stored: `local` for a "
         "folder of the user. See [the page of the cache](../cache.md). `--cache` and TREADLE_CACHE override it.",
         "no cache", "cache: local"),
-    Key("engine", ENGINE, "What runs the actions: `local`, `process`, or an engine that is installed, by its name. "
+    Key("engine", ENGINE, "What runs the actions: `local`, `process`, `slurm`, or another one by its name. "
         "A map says more of it. See [the rules](plan.md#engine).", "local", "engine: {name: process, workers: 4}"),
     Key("shell", LIST, "The shell that runs each `sh`: the program and its options. The script is the next "
         "argument.", "[bash, -euo, pipefail, -c]", "shell: [sh, -euc]"),
