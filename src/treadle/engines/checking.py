@@ -104,7 +104,7 @@ def ask(
                     runner.kill(probe)
             for told in runner.poll(max(left, 1.0)):
                 if isinstance(told, AttemptEnd):
-                    errors[told.key] = f"it has not answered within {patience:g} s" if is_late else told.error
+                    errors[told.key] = f"it has not answered within {patience:g}s" if is_late else told.error
                     heard_at[told.key] = clock() - began
     finally:
         runner.close()
@@ -127,7 +127,7 @@ def findings(choice: EngineChoice, answers: Sequence[Answer], programs: Sequence
     several = f"{len(there)} of {len(answers)} workers"
     slowest = max((one.seconds for one in there), default=0.0)
     late = [f"{one.node}: {one.error}" for one in answers if not one.seen]
-    words = [f"{choice.name}, {several} answer within {slowest:.1f} s", *late[:3]]
+    words = [f"{choice.name}, {several} answer within {slowest:.1f}s", *late[:3]]
     found = [Finding("workers", bool(there) and not late, "; ".join(words))]
     hosts = sorted({one.host for one in there})
     found.append(Finding("hosts", bool(hosts), listed(hosts, 5) if hosts else "none"))
@@ -150,7 +150,7 @@ def findings(choice: EngineChoice, answers: Sequence[Answer], programs: Sequence
         _compared("system", here, there, must_agree=not choice.is_mixed),
     ]
     skews = [abs(one.seen["skew"]) for one in there]
-    text = f"differ by at most {max(skews):.1f} s ({MOST_SKEW:g} s may be)" if skews else "unknown"
+    text = f"differ by at most {max(skews):.1f}s ({MOST_SKEW:g}s may be)" if skews else "unknown"
     found.append(Finding("clocks", bool(there) and max(skews, default=0.0) <= MOST_SKEW, text))
     found.append(_programs(here["programs"], there, is_mixed=choice.is_mixed))
     return found

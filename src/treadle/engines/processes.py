@@ -19,7 +19,7 @@ from treadle.core.pool import Node, Pool
 from treadle.errors import UsageError
 
 from .agent import new_name
-from .machine import processors
+from .machine import memory_bytes, processors
 from .process import milliseconds
 from .process_marks import with_mark
 from .spec import GONE, RUNNING, STARTED, WAITING, Hint, RunFolder
@@ -260,7 +260,9 @@ def _places(settings: Mapping[str, Any]) -> dict[str, dict[str, int]]:
         given = given.get("max", WORKERS)
     if type(given) is not int or given < 1:
         raise UsageError(f"engine: {given!r} workers", facts=("expected a whole number, 1 or more",))
-    own = {"cpus": max(1, processors() // given), **resources}
+    memory = memory_bytes()
+    share = {"cpus": max(1, processors() // given), **({} if memory is None else {"memory": memory // given})}
+    own = {**share, **resources}
     return {f"worker-{number}": own for number in range(1, given + 1)}
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engines_under_test import WORKERS
 from helpers import run_treadle
 from plan_runs import Copy
 
@@ -38,7 +39,8 @@ PLANS = {
         PYTHON,
     ),
 }
-ENGINES = ["process"]
+ENGINES = sorted({str(said["name"]) for said in WORKERS.values()})
+"""By name, as a call says them."""
 _MEASURED = {"speed", "summary"}
 """What prints how long something took."""
 

@@ -412,7 +412,7 @@ ENGINE_KEYS = _table(
 
 WORKERS_KEYS = _table(
     Key("max", COUNT, "How many there are at most.", "2", "max: 4"),
-    Key("resources", MAP, "What each has: a map of types to amounts.", "its share of the processors",
+    Key("resources", MAP, "What each has: a map of types to amounts.", "its share of this machine",
         "resources: {cpus: 8, memory: 16GiB}"),
 )  # fmt: skip
 
