@@ -119,11 +119,11 @@ def _nginx_of_session(_nothing_outlives_the_session: None) -> Iterator[Nginx]:
 
     import cache_servers
 
-    if shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is None:
+    if shutil.which("nginx", path=cache_servers.NGINX_PATH) is None:
         pytest.skip("no nginx here")
     server = cache_servers.Nginx()
     yield server
-    server.remove()
+    server.close()
 
 
 @pytest.fixture

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import ssl
 import subprocess
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +16,7 @@ from time import monotonic
 
 import pytest
 
-from cache_servers import Nginx, Server, StrictHandler, free_port, rude
+from cache_servers import NGINX_PATH, Nginx, Server, StrictHandler, free_port, rude
 from project import Project
 
 pytest.importorskip("urllib3", exc_type=ImportError)
@@ -485,3 +487,46 @@ def test_a_certificate_that_is_not_trusted_is_a_fault(tmp_path: Path) -> None:
         assert clones.clone("second", **trusting).run("--cache=write") == ALL
         assert clones.clone("third", **trusting).run() == []
         assert {one[2]["Authorization"] for one in server.requests} == {"Bearer t0ken"}
+
+
+PAGE = (Path(__file__).parents[2] / "docs/cache.md").read_text("utf-8").partition("\n## Between machines\n")[2]
+ON_PAGE = "http://127.0.0.1:8080/team"
+
+
+def blocks(language: str) -> list[str]:
+    """Return the blocks of the page between its heading and the next one."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.partition("\n## ")[0], re.MULTILINE | re.DOTALL)
+
+
+def test_the_steps_of_the_page_lead_to_a_shared_cache(tmp_path: Path) -> None:
+    """Each command on the page, on a server with its configuration: CI stores, a fresh clone reads."""
+    (conf,) = blocks("nginx")
+    assert shutil.which("nginx", path=NGINX_PATH) or pytest.skip("no nginx here")
+    with closing(Nginx(conf)) as server:
+        (plan,) = blocks("yaml")
+        stored, fresh, named = blocks("console")
+        launcher = tmp_path / "commands/treadle"
+        launcher.parent.mkdir()
+        launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m treadle "$@"\n')
+        launcher.chmod(0o755)
+        clones = Clones(tmp_path, "", plan.replace(ON_PAGE, server.url()))
+        for name, block in (("ci", stored), ("fresh", fresh), ("fresh", named)):
+            first = not (tmp_path / name).exists()
+            project = clones.clone(name, PATH=f"{launcher.parent}:{os.environ['PATH']}")
+            if first:
+                project.write("data.csv", "3,4\n1,2\n")
+            command, _, said = block.removeprefix("$ ").partition("\n")
+            done = subprocess.run(
+                ["bash", "-euc", command],
+                cwd=project.folder,
+                env=project.environ,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert settled(done.stdout) == settled(said), (command, done)
+
+
+def settled(text: str) -> str:
+    return re.sub(r"\b\d+\.\ds\b", "TIME", re.sub(r", [\d.]+s saved by skipping", "", text))

@@ -57,10 +57,17 @@ def free_port() -> int:
         return port
 
 
-class Nginx:
-    """A real nginx with its `dav` module; each first part of a path is a store of its own."""
+NGINX_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
+"""Where nginx may be."""
 
-    def __init__(self) -> None:
+
+class Nginx:
+    """A real nginx with its `dav` module; each first part of a path is a store of its own.
+
+    :param conf: its configuration in place of ours, for the port 8080 and the folder `/srv/cache`
+    """
+
+    def __init__(self, conf: str = "") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="treadle-nginx-", dir="/tmp"))
         self.port = free_port()
         for name in ("data", "body"):
@@ -71,10 +78,18 @@ class Nginx:
             for path in (self.folder, *self.folder.iterdir()):
                 shutil.chown(path, "nobody", "nogroup")
         (self.folder / "users").write_text("ann:{PLAIN}geheim\n")
-        (self.folder / "conf").write_text(_CONF.format(folder=self.folder, port=self.port, user=user))
+        given = _CONF.format(folder=self.folder, port=self.port, user=user)
+        if conf:
+            # paths are those that a system has made for nginx, and here are none
+            ours = given.partition("http {")[0] + "http {" + given.partition("http {")[2].partition("server {")[0]
+            port = conf.replace("127.0.0.1:8080", f"127.0.0.1:{self.port}").replace(
+                "/srv/cache", f"{self.folder}/data"
+            )
+            given = ours + port.partition("http {")[2]
+        (self.folder / "conf").write_text(given)
         self._process = subprocess.Popen(
             [
-                shutil.which("nginx") or "/usr/sbin/nginx",
+                shutil.which("nginx", path=NGINX_PATH) or "nginx",
                 "-c",
                 self.folder / "conf",
                 "-p",
@@ -112,7 +127,7 @@ class Nginx:
         lines = (self.folder / "access.log").read_text().splitlines()
         return [line.split('"')[1].rpartition(" ")[0] for line in lines]
 
-    def remove(self) -> None:
+    def close(self) -> None:
         """End it, and remove its folder."""
         self._process.terminate()
         self._process.wait(30)
