@@ -1,4 +1,4 @@
-"""docs/howto/ci.md: a job with a restored cache runs what changed, the hook checks a plan, a container finds nothing to do."""
+"""The pages on CI: a job with a restored cache runs what changed, the hook checks a plan, a container finds nothing to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/howto/ci.md").read_text("utf-8")
+PAGE = "".join((ROOT / f"docs/howto/{name}.md").read_text("utf-8") for name in ("ci", "pre-commit", "containers"))
 PLAN = """
 treadle: 1
 actions:

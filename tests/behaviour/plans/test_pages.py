@@ -35,7 +35,9 @@ def blocks(page: str) -> list[tuple[str, str]]:
 def plans() -> list[object]:
     """Return the plans on the pages, those that compile with what they need."""
     found: list[object] = []
-    for page in ("howto/faq.md", "howto/coming-from.md", "explanation/comparison.md"):
+    tools = ("make", "go-task", "just", "dvc", "snakemake", "doit")
+    pages = ["howto/faq.md", "howto/coming-from.md", *(f"howto/from-{tool}.md" for tool in tools)]
+    for page in (*pages, "explanation/comparison.md"):
         texts = [text for kind, text in blocks(page) if kind == "yaml" and text.startswith("treadle: 1")]
         assert texts, page
         for number, text in enumerate(texts):

@@ -18,7 +18,7 @@ from treadle.plan.yaml.nodes import Items, Node, Source, Table
 
 ROOT = Path(__file__).parents[3]
 VALIDATOR = jsonschema.Draft7Validator(plan_schema())
-BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"(?<!`wrong\.yaml`:\n\n)^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def as_an_editor_sees_it(node: Node) -> Any:
