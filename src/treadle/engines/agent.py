@@ -210,7 +210,7 @@ class Agent:
 
     def _look_for_specs(self) -> None:
         for path, until in list(self._waiting.items()):
-            text = self._view.read(path)
+            text = self._view.read_once_written(path)
             if text is None and self._clock() < until:
                 continue
             del self._waiting[path]

@@ -281,7 +281,8 @@ class BaseRunner:
 
     def _put(self, told: AttemptStart | AttemptEnd | None) -> None:
         self._ends.put(told)
-        if self.on_end is not None:
+        # what comes before it and is still there has its call, and all is taken together
+        if self.on_end is not None and self._ends.qsize() <= 1:
             self.on_end()
 
     def lose(self, error: str) -> None:

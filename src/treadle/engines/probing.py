@@ -60,7 +60,7 @@ class Expected:
 
     def sees_folder(self, folder: RunFolder, view: SharedFolder) -> bool:
         """Return whether a worker sees the folder of the run as the run does; that may be so a moment later."""
-        return view.read(folder.token) == self.token.encode()
+        return view.read_once_written(folder.token) == self.token.encode()
 
     def faults(self, folder: RunFolder, view: SharedFolder, ahead: float) -> list[str]:
         """Return what a worker does not see as the run does, in words.

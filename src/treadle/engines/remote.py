@@ -480,7 +480,7 @@ class RemoteRunner(BaseRunner):
         """Look for the report of an attempt, and for signs of life."""
         token, now = one.spec.token, self._clock()
         if one.report is None:
-            text = self._view.read(folder.report(token))
+            text = self._view.read_once_written(folder.report(token))
             one.report = None if text is None else WorkerReport.from_json(text)
             if one.report is not None:
                 one.report_until = now + self._patience
@@ -489,7 +489,7 @@ class RemoteRunner(BaseRunner):
                 self._take_report(one, one.report)
             return
         if not one.worker:
-            one.worker = worker_in(self._view.read(folder.owner(token)))
+            one.worker = worker_in(self._view.read_once_written(folder.owner(token)))
             if one.worker:
                 self._has_begun(one)
         if one.worker:
@@ -511,7 +511,7 @@ class RemoteRunner(BaseRunner):
             one.report_until = now
         if one.worker:
             is_gone = self._view.exists(folder.gone(one.worker))
-            if is_gone and self._view.read(folder.report(one.spec.token)) is not None:
+            if is_gone and self._view.read_once_written(folder.report(one.spec.token)) is not None:
                 # it came in between: the next look takes it
                 return
         else:

@@ -27,15 +27,20 @@ class SharedFolder:
     def read(self, path: str) -> bytes | None:
         """Return what a file holds; None if it is not there, or another user could have written it."""
         refresh(os.path.dirname(path))
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-        except OSError:
-            return None
-        with open(fd, "rb") as file:
-            return file.read() if _is_trusted(os.fstat(fd)) else None
+        return _content(path)
+
+    def read_once_written(self, path: str) -> bytes | None:
+        """Return what a file holds that never changes: the folder is opened anew only if it is not there yet."""
+        found = _content(path)
+        if found is None:
+            refresh(os.path.dirname(path))
+            found = _content(path)
+        return found
 
     def exists(self, path: str) -> bool:
-        """Return whether there is anything at a path."""
+        """Return whether there is anything at a path that is not removed."""
+        if os.path.lexists(path):
+            return True
         refresh(os.path.dirname(path))
         return os.path.lexists(path)
 
@@ -64,6 +69,10 @@ class DelayedFolder(SharedFolder):
             self._old[path] = super().read(path)
         return self._old.get(path)
 
+    def read_once_written(self, path: str) -> bytes | None:
+        """Return the same."""
+        return self.read(path)
+
     def exists(self, path: str) -> bool:
         """Return whether there was anything so many seconds ago."""
         return super().exists(path) and self._is_ripe(path)
@@ -77,6 +86,15 @@ class DelayedFolder(SharedFolder):
             return os.lstat(path).st_ctime + self._delay <= self._clock()
         except OSError:
             return True
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with open(fd, "rb") as file:
+        return file.read() if _is_trusted(os.fstat(fd)) else None
 
 
 def refresh(folder: str) -> None:

@@ -150,3 +150,21 @@ def test_an_address_beyond_this_machine_needs_tls_or_the_word_of_the_user(host: 
         return
     with pytest.raises(UsageError, match="without TLS"):
         check_address("dask", host, is_encrypted=False, is_insecure=False)
+
+
+def test_what_is_written_once_is_looked_for_anew_as_long_as_it_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network file system remembers that a file was not there, until its folder is opened."""
+    opened: list[str] = []
+    monkeypatch.setattr(shared_folder, "refresh", opened.append)
+    view, path = SharedFolder(), tmp_path / "report"
+    assert view.read_once_written(str(path)) is None
+    assert not view.exists(str(path))
+    assert opened == [str(tmp_path)] * 2
+    shared_folder.write(str(path), "text")
+    assert view.read_once_written(str(path)) == b"text"
+    assert view.exists(str(path))
+    assert len(opened) == 2
+    assert view.read(str(path)) == b"text"
+    assert len(opened) == 3, "what may change is read anew each time"
