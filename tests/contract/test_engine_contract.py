@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engines_under_test import WORKERS
+from engines_under_test import WORKERS, start
 from treadle.engines.choice import EngineChoice
 from treadle.testing import EngineContract
 
@@ -21,6 +21,7 @@ class TestEachEngine(EngineContract):
 
     @pytest.fixture(autouse=True, params=list(WORKERS))
     def _named(self, request: pytest.FixtureRequest) -> None:
+        start(request, request.param)
         self.name = request.param
 
     def make_engine(self) -> Engine:

@@ -28,6 +28,7 @@ from treadle.errors import TreadleError, UsageError, listed
 
 from .process import milliseconds
 from .process_marks import with_mark
+from .processes import WORKER
 from .spec import ENDED, GONE, REFUSED, RUNNING, STARTED, WAITING, Hint, RunFolder
 
 if TYPE_CHECKING:
@@ -507,7 +508,7 @@ class Slurm:
         return done.returncode, done.stdout.decode("utf-8", "replace")
 
     def _mark(self) -> str:
-        return f"{os.path.basename(self._run.path)}/engine" if self._run.path else ""
+        return f"{os.path.basename(self._run.path)}{WORKER}" if self._run.path else ""
 
 
 _SINFO_FIELDS = 6

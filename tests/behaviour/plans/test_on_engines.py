@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engines_under_test import WORKERS
+from engines_under_test import WORKERS, start
 from helpers import run_treadle
 from plan_runs import Copy
 
@@ -93,8 +93,11 @@ def _files(folder: Path) -> dict[str, bytes]:
         ),
     ],
 )
-def test_a_plan_gives_the_same_bytes_and_verdicts_on_an_engine(tmp_path: Path, name: str, engine: str) -> None:
+def test_a_plan_gives_the_same_bytes_and_verdicts_on_an_engine(
+    request: pytest.FixtureRequest, tmp_path: Path, name: str, engine: str
+) -> None:
     """J6; and what ran on one engine is up to date on another."""
+    start(request, engine)
     plan, taken, options = PLANS[name]
     runs = {}
     # in one folder after the other, as some outputs name it
