@@ -5,10 +5,8 @@ What all engines hold is in the contract suites; what Slurm does not do on deman
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import psutil
@@ -97,21 +95,6 @@ def test_nothing_of_the_environment_of_the_job_or_of_the_user_reaches_an_action(
     names = {line.partition("=")[0] for line in project.read(".treadle/logs/a.log").splitlines()}
     assert not [name for name in names if name.startswith(("SLURM", "SBATCH", "LEAKED"))]
     assert not (home / "was-read").exists()
-
-
-def test_a_module_in_the_folder_of_the_plan_is_never_loaded(project: Project) -> None:
-    for name in ("json.py", "treadle/__init__.py", "argparse.py"):
-        project.write(name, "import os\nos.mkdir('loaded')\n")
-    project.write("plan", PLAN + "  a: {sh: 'echo > ${out}', out: o}\n")
-    child = subprocess.run(
-        [os.path.join(os.path.dirname(sys.executable), "treadle"), "run"],
-        cwd=project.folder,
-        env=project.environ,
-        capture_output=True,
-        check=False,
-    )
-    assert child.returncode == 0, child.stderr
-    assert not (project.folder / "loaded").exists()
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from engines_under_test import ENGINES, start
+from engines_under_test import ENGINES, WORKERS, start
 from foreign_engine import OtherProcess
 from treadle import (
     DAG,
@@ -162,6 +165,23 @@ def test_many_run_at_once_and_each_end_is_told_once(walk: Callable[..., OnEngine
     assert [failure_of(report, f"a{n}") for n in range(12)] == [
         None if n % 3 == 0 else f"exit code {n % 3}" for n in range(12)
     ]
+
+
+@pytest.mark.parametrize("engine", list(WORKERS))
+def test_a_module_in_the_folder_of_the_plan_is_loaded_by_no_worker_and_no_guard(
+    request: pytest.FixtureRequest, tmp_path: Path, engine: str
+) -> None:
+    """A checkout brings no code but that of its actions."""
+    start(request, engine)
+    for name in ("json", "argparse", "select", "treadle", "_queue", "platform"):
+        (tmp_path / f"{name}.py").write_text("import os\nos.mkdir('loaded')\n")
+    said = {key: value for key, value in WORKERS[engine].items() if key != "delay"}
+    plan = {"treadle": 1, "engine": said, "actions": {"a": {"sh": "echo > ${out}", "out": "o"}}}
+    (tmp_path / "treadle.yaml").write_text(json.dumps(plan))
+    command = [os.path.join(os.path.dirname(sys.executable), "treadle"), "run"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "loaded").exists()
 
 
 def test_two_engines_work_in_one_run(tmp_path: Path) -> None:

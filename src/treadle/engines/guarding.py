@@ -54,7 +54,7 @@ class Guarding:
         self._number += 1
         environ = {name: value for name, value in inherited().items() if name != MARK}
         self._guard = subprocess.Popen(
-            [sys.executable, "-m", "treadle.engines.guard", self.mark],
+            [sys.executable, "-P", "-m", "treadle.engines.guard", self.mark],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

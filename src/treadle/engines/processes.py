@@ -52,7 +52,7 @@ class _Worker:
         self.tokens: dict[str, float | None] = {}
         self.rest = b""
         self.child = subprocess.Popen(
-            [sys.executable, "-m", "treadle.engines.worker", "--serve", "--name", self.name, *arguments],
+            [sys.executable, "-P", "-m", "treadle.engines.worker", "--serve", "--name", self.name, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=with_mark(inherited(), mark),
