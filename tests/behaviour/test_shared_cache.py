@@ -489,6 +489,68 @@ def test_a_certificate_that_is_not_trusted_is_a_fault(tmp_path: Path) -> None:
         assert {one[2]["Authorization"] for one in server.requests} == {"Bearer t0ken"}
 
 
+def test_ctrl_c_ends_a_run_at_once_that_waits_for_a_server(tmp_path: Path) -> None:
+    """T1, F2."""
+    asked = threading.Event()
+
+    def silent(one: StrictHandler, _: str, __: bytes) -> None:
+        asked.set()
+        one.server_of_test.goes_on.wait()
+
+    with closing(Server(rude(silent), always=True)) as server:
+        child = Clones(tmp_path, server.url).clone("one").start("run")
+        assert asked.wait(30)
+        began = monotonic()
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=30)
+        assert monotonic() - began < 3
+        assert child.returncode == 130
+
+
+def test_of_two_that_store_at_once_one_wins_whole(clones: Clones) -> None:
+    """Case 40: other bytes of the same inputs."""
+    clones.plan = clones.plan.replace(": > ${out}'", "date +%s%N > ${out}; sleep 0.1'").replace(
+        "cat in hdr > ${out};", "cat in hdr > ${out}; date +%s%N >> ${out};"
+    )
+    both = [clones.clone("a"), clones.clone("b")]
+    for child in [project.start("run", "--cache=write") for project in both]:
+        child.communicate(timeout=60)
+        assert child.returncode == 0
+    third = clones.clone("third")
+    assert third.run() == []
+    made = [outputs(project) for project in both]
+    for path, text in outputs(third).items():
+        assert text in [one[path] for one in made]
+
+
+def test_what_is_not_sent_in_time_is_counted(tmp_path: Path) -> None:
+    """F2: the end of a run waits 10 seconds at most."""
+
+    class Slow(StrictHandler):
+        def put(self, kind: str, name: str, body: bytes) -> tuple[int, bytes]:
+            if "ac" in kind:
+                self.server_of_test.goes_on.wait(4)
+            return super().put(kind, name, body)
+
+    plan = (
+        "treadle: 1\ncache: {shared: 'URL'}\ndefaults: {cache: true}\nactions:\n  a:\n    foreach: {n: [NAMES]}\n"
+    )
+    plan += "    sh: 'cp ${in} ${out}'\n    in: in\n    out: o/${n}\n"
+    names = ", ".join(map(str, range(40)))
+    with closing(Server(Slow)) as server:
+        began = monotonic()
+        done = (
+            Clones(tmp_path, server.url, plan.replace("NAMES", names)).clone("one").treadle("run", "--cache=write")
+        )
+        assert monotonic() - began < 20
+        assert done.code == 0
+        said = re.search(
+            r"outputs of (\d+) actions were not sent to the shared cache: that took over 10 s", done.text
+        )
+        assert said is not None
+        assert 20 < int(said[1]) < 40
+
+
 PAGE = (Path(__file__).parents[2] / "docs/cache.md").read_text("utf-8").partition("\n## Between machines\n")[2]
 ON_PAGE = "http://127.0.0.1:8080/team"
 
