@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+import session_end
 from treadle.engines import process_marks
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def _nothing_outlives_the_session(_signals_are_heard: None) -> Iterator[None]:
     outer = os.environ.get(process_marks.MARK)
     os.environ.update(process_marks.with_mark(os.environ, SESSION + "child"))
     yield
+    session_end.close_all()
     # a process that is just becoming another program has neither words nor an environment: looked for twice
     left = {pid: words for pid in process_marks.marked(SESSION) if (words := command_of(pid))}
     Event().wait(0.05)

@@ -64,7 +64,7 @@ def test_an_edit_runs_on_the_engine_too(project: Project) -> None:
 def test_the_call_says_it_in_place_of_the_plan(project: Project) -> None:
     project.write("plan", PLAN.replace("engine: {name: process", "engine: {name: nothing"))
     assert "there is no engine 'nothing'" in project.treadle("run").text
-    assert "there are local, process" in project.treadle("run", "--engine", "none").text
+    assert "there are dask, local, process" in project.treadle("run", "--engine", "none").text
     assert "2 run" in project.treadle("run", "--engine", "local").text
 
 
@@ -127,7 +127,10 @@ def test_a_package_brings_an_engine_by_an_entry_point(project: Project) -> None:
     assert "1 run" in project.treadle("run", PYTHONPATH=path).text
     done = project.treadle("run", "--engine", "bare", PYTHONPATH=path)
     assert "the engine bare has no open, capacity, submit" in done.text
-    assert "there are bare, local, mine, process" in project.treadle("run", "--engine", "x", PYTHONPATH=path).text
+    assert (
+        "there are bare, dask, local, mine, process"
+        in project.treadle("run", "--engine", "x", PYTHONPATH=path).text
+    )
 
 
 def test_a_program_names_an_engine_by_its_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

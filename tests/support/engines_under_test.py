@@ -37,6 +37,7 @@ WORKERS: dict[str, dict[str, Any]] = {
     "process": {"name": "process"},
     "process-delayed": {"name": "process", "delay": 0.2, "workers": 3},
     "slurm": {"name": "slurm"},
+    "dask": {"name": "dask"},
 }
 """Engines with workers, as a plan says them."""
 
@@ -55,9 +56,16 @@ def _made(said: dict[str, Any]) -> Callable[[CommandWalk], BaseRunner]:
     return lambda walk: by_name(walk, **said)
 
 
+def _on_dask(walk: CommandWalk) -> BaseRunner:
+    from dask_clusters import shared
+
+    return by_name(walk, name="dask", address=shared().address)
+
+
 ENGINES: dict[str, Callable[[CommandWalk], BaseRunner | None]] = {
     "local": lambda _walk: None,
     "foreign": lambda _walk: OtherProcess(),
-    **{name: _made(said) for name, said in WORKERS.items()},
+    **{name: _made(said) for name, said in WORKERS.items() if name != "dask"},
+    "dask": _on_dask,
 }
 """All that a walk can use."""

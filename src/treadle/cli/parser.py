@@ -489,7 +489,8 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run resume", "-j", _JOBS, dest="jobs", type=_jobs, metavar="N")
     add("run resume", "-r", _RESOURCES, dest="resources", action="append", metavar="TYPE=N")
     add("run resume", "--pool", "a file that says what there is of resources", type=_file, metavar="FILE")
-    add("run resume", "--engine", "what runs the actions: local, process, …", metavar="NAME")
+    add("run resume", "--engine", "what runs the actions: local, process, dask, …", metavar="NAME")
+    add("run resume", "--dask", "a Dask scheduler whose workers run the actions", type=_dask, metavar="ADDRESS")
     add(
         "run resume",
         "-k",
@@ -633,6 +634,12 @@ _NO_WAIT = "exit with code 3 if another run is active"
 def _file(text: str) -> str:
     if text in ("", "-"):
         raise argparse.ArgumentTypeError(f"{text!r} is not the name of a file; to print it, name /dev/stdout")
+    return text
+
+
+def _dask(text: str) -> str:
+    if "://" not in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an address of a scheduler like tcp://host:8786")
     return text
 
 

@@ -22,7 +22,8 @@ GROUP = "treadle.engines"
 """The group of entry points; their names are those of engines."""
 LOCAL = "local"
 """The name of this machine."""
-_OURS = {"process": "treadle.engines.processes:Processes"}
+DASK = "dask"
+_OURS = {DASK: "treadle.engines.dask:Dask", "process": "treadle.engines.processes:Processes"}
 _OWN_KEYS = ("lease", "patience", "queue_timeout", "pass", "mixed", "insecure", "delay")
 _METHODS = ("open", "capacity", "submit", "poll", "stop", "find", "wake", "close")
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from treadle._startup.interpreter import inherited
 from treadle.command.walk import usable_cpus
-from treadle.engines.choice import EngineChoice
+from treadle.engines.choice import DASK, EngineChoice
 from treadle.engines.security import INSECURE
+from treadle.errors import UsageError
 
 from .pool import pool_of
 
@@ -26,8 +27,17 @@ def engine_settings(options: Options, told: str) -> dict[str, Any]:
     if inherited().get(INSECURE) != "ok":
         # a checkout grants nothing: what is read on the way could be whatever the user may see
         said.pop("insecure", None)
-    if options.engine and options.engine != said.get("name"):
-        said = {"name": options.engine}
+    if options.dask and options.engine not in ("", DASK):
+        raise UsageError(
+            f"--dask {options.dask} is not for the engine {options.engine}", hint="leave out one of them"
+        )
+    name = DASK if options.dask else options.engine
+    if name and name != said.get("name"):
+        said = {"name": name}
+    if options.dask:
+        # both are of the call
+        insecure = {"insecure": "ok"} if inherited().get(INSECURE) == "ok" else {}
+        said = {**said, "address": options.dask, **insecure}
     choice = EngineChoice.of(said) if said else None
     if choice is None or choice.is_local:
         return {}

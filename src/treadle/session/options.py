@@ -46,6 +46,7 @@ class Options:
     :param cache: which caches for outputs are used: `off`, `local`, `read` (a shared one too) or `write` (and
         stored there); "" for what TREADLE_CACHE or the plan say
     :param engine: the engine that runs actions, in place of that of the plan; `local` for this machine
+    :param dask: the address of a Dask scheduler whose workers run actions: the engine `dask`
     :param yes: whether actions that have to be confirmed start without a question
     """
 
@@ -134,6 +135,7 @@ class Options:
         ledger: str = "",
         cache: str = "",
         engine: str = "",
+        dask: str = "",
     ) -> None:
         self.cache = cache
         self.command = ""
@@ -169,6 +171,7 @@ class Options:
         self.record = record
         self.workflow = workflow
         self.engine = engine
+        self.dask = dask
         self.attributes: dict[str, str] = _dict_of(attributes)
         self.ledger = ledger
         self.resources: list[str] = []
@@ -313,6 +316,7 @@ _KINDS = (
     ("cache", lambda value: value in ("", *CACHES), f"one of {', '.join(CACHES)}"),
     ("workflow", lambda value: _is_text(value) and (not value or value.isprintable()), "a name: 'nightly'"),
     ("engine", _is_text, "the name of an engine: 'process'"),
+    ("dask", _is_text, "the address of a Dask scheduler: 'tcp://host:8786'"),
     ("record", lambda value: isinstance(value, bool), "True or False"),
     (
         "attributes",

@@ -313,7 +313,7 @@ def resource_settings(options: Options, plan: str) -> dict[str, Any]:
 
         most = str(read_file(options.pool).get("max_running", most))
     found: dict[str, Any] = {"pool": find, "max_running": int(most) if most else None}
-    if options.engine or '"engine"' in told:
+    if options.engine or options.dask or '"engine"' in told:
         from .engine import engine_settings
 
         found |= engine_settings(options, told)
