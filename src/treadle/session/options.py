@@ -277,9 +277,9 @@ def _are_seconds(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 
-CACHE_WORDS = ("stats", "gc", "verify", "explain")
+CACHE_WORDS = ("stats", "gc", "verify", "explain", "check")
 """What `treadle cache` may do."""
-OF_ACTIONS = ("explain",)
+OF_ACTIONS = ("explain", "check")
 """What of it is done with actions, which are named."""
 CACHES = ("off", "local", "read", "write")
 """What `cache` may be."""

@@ -33,6 +33,10 @@ def cache_command(call: Call) -> int:
     if word in OF_ACTIONS:
         if not named:
             raise UsageError(f"no action was named: `treadle cache {word} NAME`")
+        if word == "check":
+            from .cache_check import check
+
+            return check(call, named)
         from .cache_explain import explain
 
         return explain(call, named)
