@@ -149,7 +149,7 @@ class Slurm:
 
     def open(self, run: RunFolder) -> None:
         """Be ready; the folder of the run names its jobs."""
-        self._run, self._name = run, f"treadle-{os.path.basename(run.path)}"
+        self._run, self._name = run, "treadle-" + re.sub(r"[^\w.-]", "-", os.path.basename(run.path))
         self.capacity()
         self._wake_in, self._wake_out = os.pipe()
         os.set_blocking(self._wake_in, False)
@@ -375,7 +375,7 @@ class Slurm:
             elif token in begun and not job.has_begun:
                 job.has_begun = True
                 hints.append(Hint(token, STARTED))
-        self._look_pause = LOOK if hints else min(self._look_pause * 1.5, LONGEST_LOOK)
+        self._look_pause = LOOK if hints else next_pause(self._look_pause, LONGEST_LOOK)
         # a large folder on a slow file system is looked into less often
         self._next_look = monotonic() + max(self._look_pause, 20 * (monotonic() - now))
         return hints
@@ -395,7 +395,7 @@ class Slurm:
     def _hear_list(self, code: int, text: str) -> list[Hint]:
         """Find in a list of jobs those that have ended, and those that it does not have."""
         self._is_asked = False
-        self._query_pause = min(self._query_pause * 1.5, max(LONGEST_QUERY, self._first_query))
+        self._query_pause = next_pause(self._query_pause, LONGEST_QUERY)
         self._next_query = monotonic() + self._query_pause
         jobs = _listed(text) if code == 0 else {}
         hints: list[Hint] = []
@@ -523,6 +523,11 @@ class _Listed(NamedTuple):
     state: str
     node: str
     reason: str
+
+
+def next_pause(pause: float, most: float) -> float:
+    """Return how long to wait the next time, as nothing has changed."""
+    return min(pause * 1.5, most)
 
 
 def _listed(text: str) -> dict[tuple[str, int], _Listed]:
