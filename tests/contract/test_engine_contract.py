@@ -23,6 +23,7 @@ class TestEachEngine(EngineContract):
     def _named(self, request: pytest.FixtureRequest) -> None:
         start(request, request.param)
         self.name = request.param
+        start(request, self.name)
 
     def make_engine(self) -> Engine:
         return EngineChoice.of(WORKERS[self.name]).make()

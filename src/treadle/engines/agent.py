@@ -23,7 +23,7 @@ from .leftovers import AGENT, end_leftovers
 from .local import LocalRunner
 from .process_marks import MARK, end_marked
 from .shared_folder import SharedFolder
-from .spec import ENDED, GONE, REFUSED, STARTED, AttemptSpec, Hint, RunFolder, WorkerReport
+from .spec import ELSEWHERE, ENDED, REFUSED, STARTED, AttemptSpec, Hint, RunFolder, WorkerReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -229,7 +229,7 @@ class Agent:
         """Begin an attempt, if nothing has before."""
         try:
             if not spec.folder.claim(spec.token, self.name):
-                self._tell(Hint(spec.token, GONE, "begun elsewhere"))
+                self._tell(Hint(spec.token, ELSEWHERE, "begun elsewhere"))
                 return
         except OSError as error:
             self._tell(Hint(spec.token, REFUSED, f"{error.filename}: {error.strerror}, on {self.host}"))

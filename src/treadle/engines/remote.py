@@ -496,6 +496,9 @@ class RemoteRunner(BaseRunner):
             pulse = self._view.read(folder.pulse(one.worker))
             if pulse and pulse.isdigit():
                 one.silence.see(int(pulse), now)
+            if one.gone_at is None and self._view.exists(folder.gone(one.worker)):
+                # its guard says so, also where the engine has started the same spec anew and says nothing
+                self._suspect(one, f"its worker {one.worker} is gone")
         if one.gone_at is None and one.report_until is not None and now >= one.report_until:
             one.is_unseen = not (one.worker or self._is_met)
             unseen = f"no worker of {self.name} has seen {folder.path}: all need it at the same path"

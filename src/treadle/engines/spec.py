@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Of specs and reports: another one is refused."""
-STARTED, ENDED, GONE, REFUSED = "started", "ended", "gone", "refused"
-"""What a hint may say: a worker has begun it, its report is there, nothing runs it, the engine does not take it."""
+STARTED, ENDED, GONE, REFUSED, ELSEWHERE = "started", "ended", "gone", "refused", "elsewhere"
+"""What a hint may say: a worker has begun it, its report is there, nothing runs it, the engine does not take it; or
+another worker has begun it before."""
 WAITING, RUNNING = "waiting", "running"
 """What `Engine.find` may say, beside `gone`."""
 MOST_AT_ONCE = 500
@@ -34,7 +35,7 @@ class Hint(NamedTuple):
     """What an engine says of an attempt: a reason to look, never the end itself.
 
     :ivar token: which attempt
-    :ivar what: `started`, `ended`, `gone` or `refused`
+    :ivar what: `started`, `ended`, `gone`, `refused` or `elsewhere`
     :ivar text: in words, "" for nothing; of `refused` why
     :ivar cause: of `gone`: `out_of_memory` if the engine has ended it as it used too much, else `lost`
     """

@@ -515,3 +515,28 @@ def test_each_spec_says_what_its_worker_has_to_see(tmp_path: Path) -> None:
     runs.ended()
     runs.runner.close()
     assert not tmp_path.exists()
+
+
+def test_a_second_start_of_one_spec_does_not_end_the_first(runs: Runs) -> None:
+    """H4: an engine that starts it anew hears that it was begun elsewhere."""
+    spec = runs.start()
+    runs.begin(spec)
+    runs.farm.hints.put(Hint(spec.token, "elsewhere", "begun elsewhere"))
+    runs.let_it_look()
+    runs.clock.now += LEASE / 2
+    runs.let_it_look()
+    assert runs.stops() == ()
+    runs.report(spec)
+    assert runs.ended().code == 0
+
+
+def test_a_worker_of_which_its_guard_says_that_it_is_gone_is_lost_without_a_hint(runs: Runs) -> None:
+    """E6: an engine that starts a spec anew may say nothing of the first worker."""
+    spec = runs.start()
+    runs.begin(spec)
+    runs.let_it_look()
+    Path(spec.folder.gone(WORKER)).touch()
+    runs.clock.now += LEASE / 6
+    end = runs.ended()
+    assert end.cause == "lost"
+    assert end.error == f"its worker {WORKER} is gone"
