@@ -11,51 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from treadle.plan.schema.keys import TABLES, Key
+from treadle.plan.schema.pages import PAGE as NAME
+from treadle.plan.schema.pages import anchor_of, title_of
 
-PAGE = Path(__file__).parents[1] / "reference/plan-keys.md"
+PAGE = Path(__file__).parents[2] / NAME
 BETWEEN = re.compile(r"(?<=<!-- keys of )(\w+)( -->\n).*?(?=\n<!-- end of keys -->)", re.DOTALL)
-TITLES = {
-    "plan": "Plan",
-    "include": "Include",
-    "params": "Parameter",
-    "files": "File of values",
-    "groups": "Group",
-    "actions": "Action",
-    "glob": "Glob",
-    "tree": "Tree",
-    "out": "Output folder",
-    "from": "From",
-    "dotenv": "Dotenv",
-    "tools": "Tool",
-    "require": "Require",
-    "needs": "Needs",
-    "retries": "Retries",
-    "codes": "Codes",
-    "expect": "Expect",
-    "workdir": "Workdir",
-    "pool": "Instances",
-    "cache": "Cache",
-    "store": "Local cache",
-    "shared": "Shared cache",
-    "cached": "Cache of an action",
-    "engine": "Engine",
-    "workers": "Workers",
-}
-"""What precedes the name of a key in its heading: `cache` is a key of plans and of actions."""
 
 
 def with_tables(text: str) -> str:
     """Return a page with its keys as they are now."""
     return BETWEEN.sub(lambda found: f"{found[1]}{found[2]}\n{_keys(found[1])}\n", text)
-
-
-def anchor_of(table: str, name: str) -> str:
-    """Return the anchor of a key."""
-    return f"{_title(table)}-{name}".lower().replace(" ", "-")
-
-
-def _title(table: str) -> str:
-    return TITLES.get(table, table.capitalize())
 
 
 def _keys(table: str) -> str:
@@ -70,7 +35,7 @@ def _overview(table: str, keys: Mapping[str, Key]) -> str:
 
 
 def _section(table: str, key: Key) -> str:
-    lines = [f"### {_title(table)}: `{key.name}`", "", key.meaning, "", f"- Takes: {key.kind.says}."]
+    lines = [f"### {title_of(table)}: `{key.name}`", "", key.meaning, "", f"- Takes: {key.kind.says}."]
     if key.default:
         lines.append(f"- Default: {key.default}.")
     return "\n".join([*lines, "", "```yaml", key.example, "```"])

@@ -50,7 +50,10 @@ class TreadleError(Exception):
     :param facts: further lines: files, values, the nearest known name
     :param hint: what to do about it
     :param place: where it is in a file, if it is in one
+    :ivar page: the page of the documentation that it belongs to, with an anchor; "" for none
     """
+
+    page = ""
 
     def __init__(
         self,
@@ -118,6 +121,8 @@ def pause_after(tries: int) -> float:
 class DAGError(TreadleError):
     """A graph that cannot be walked: a cycle, a missing or a repeated vertex."""
 
+    page = "docs/reference/plan.md#order"
+
 
 class DAGUsageError(DAGError, AssertionError):
     """A call that a graph does not allow: leaving a vertex that is not busy, a name that the data does not hold.
@@ -145,6 +150,8 @@ class PlanError(TreadleError):
 
 class UsageError(TreadleError):
     """A call that is not right: a name, an option or a value that does not exist."""
+
+    page = "docs/reference/command.md"
 
 
 class ProgramError(TreadleError):
@@ -200,6 +207,8 @@ class NotReady(JobEnd):
 class HookError(UsageError):
     """A hook of a subclass has returned what it may not."""
 
+    page = "docs/tutorials/build-system.md#what-goes-wrong-in-a-hook"
+
 
 class RunError(UsageError, RuntimeError):
     """Something that cannot run now, or not again."""
@@ -208,9 +217,13 @@ class RunError(UsageError, RuntimeError):
 class StateError(TreadleError):
     """The state folder cannot be read, written or made."""
 
+    page = "docs/howto/faq.md#it-says-that-my-plan-or-the-state-is-not-used"
+
 
 class BusyError(TreadleError):
     """Another run holds the state folder."""
+
+    page = "docs/howto/faq.md#do-two-runs-at-once-hurt-each-other"
 
 
 class InternalError(Exception):

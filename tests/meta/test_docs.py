@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import treadle
-from treadle import aio
+from treadle import aio, errors
+from treadle.plan.schema.keys import TABLES
+from treadle.plan.schema.pages import page_of_key, page_of_keys
 
 if TYPE_CHECKING:
     from _pytest.mark.structures import ParameterSet
@@ -95,3 +97,20 @@ def test_each_public_name_is_on_a_page_of_the_api() -> None:
     public = {f"treadle.{name}" for name in treadle.__all__ if name != "__version__"}
     public |= {f"treadle.aio.{name}" for name in aio.__all__} - {f"treadle.aio.{name}" for name in treadle.__all__}
     assert public - named == set()
+
+
+def pages_of_errors() -> set[str]:
+    pages = {page_of_keys(keys) for keys in TABLES.values()}
+    pages |= {page_of_key(key) for table, keys in TABLES.items() if table != "defaults" for key in keys.values()}
+    pages |= {kind.page for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "page")}
+    return pages - {""}
+
+
+def test_the_pages_that_errors_name_are_there_with_their_anchors() -> None:
+    anchors: dict[str, set[str]] = {}
+    for place in pages_of_errors():
+        page, _, anchor = place.partition("#")
+        if page not in anchors:
+            headings = re.findall(r"^#+ (.*)$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
+            anchors[page] = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in headings}
+        assert not anchor or anchor in anchors[page], place

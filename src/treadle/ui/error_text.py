@@ -15,6 +15,8 @@ _ROOM = 76
 _TAB = "    "
 _LONGEST = 2_000
 """Cells of a text of an error that are shown, whatever value it quotes."""
+_PAGE_OF_PLANS = "docs/reference/plan.md"
+"""The page of an error in a plan that has none of its own."""
 _MOST = 40
 """Facts of an error that are shown."""
 
@@ -37,6 +39,10 @@ def problem_lines(error: TreadleError, shown: Callable[[str], str] = str, room: 
     if error.hint:
         first, *more = wrap(_shown(error.hint), max(0, room - 6), "  ")
         lines += [line("  ", ("hint:", "name"), f" {first.strip()}"), *(line(f"      {text}") for text in more)]
+    page = error.page or (_PAGE_OF_PLANS if place else "")
+    if page and room:
+        # for people at a terminal: programs that read errors have the same lines as ever
+        lines.append(line("  ", ("see:", "name"), f" {page}"))
     return lines
 
 

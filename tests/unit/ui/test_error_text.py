@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from treadle.core.text import width
-from treadle.errors import Place, TreadleError
+from treadle.errors import Place, TreadleError, UsageError
 from treadle.ui.error_text import problem_lines, problems_lines
 from treadle.ui.text import plain
 
@@ -85,3 +85,9 @@ def test_many_problems_are_counted_and_the_first_are_shown() -> None:
     assert lines[9:] == ["treadle: problem 9", "treadle: 15 problems, the first 10 are shown"]
     assert [plain(one) for one in problems_lines(problems[:2])][-1] == "treadle: 2 problems"
     assert len(problems_lines(problems[:1])) == 1
+
+
+def test_at_a_terminal_an_error_names_its_page() -> None:
+    error = UsageError("there is no such option")
+    assert shown(error, room=80)[-1] == "  see: docs/reference/command.md"
+    assert "see:" not in "".join(shown(error))

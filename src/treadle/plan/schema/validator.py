@@ -11,6 +11,7 @@ from treadle.plan.yaml.diagnostics import Problems
 from treadle.plan.yaml.nodes import NULLS, Items, Node, Scalar, Source, Table, shape
 
 from .keys import ACTION_NAME, NAME, Key
+from .pages import page_of_key, page_of_keys
 
 _MEANT_AT_THE_TOP = dict.fromkeys(("tasks", "steps", "jobs", "stages", "targets", "rules"), "actions")
 _MEANT = {
@@ -51,9 +52,17 @@ class Validator:
         """Return an error at a node."""
         return self.source.error(what, node, facts=facts, hint=hint)
 
-    def add(self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "") -> None:
-        """Keep an error at a node."""
-        self.problems.add(self.source.error(what, node, facts=facts, hint=hint))
+    def add(
+        self, what: str, node: Node | int, *, facts: tuple[str, ...] = (), hint: str = "", page: str = ""
+    ) -> None:
+        """Keep an error at a node.
+
+        :param page: the page of the documentation, if it is not that of plans
+        """
+        error = self.source.error(what, node, facts=facts, hint=hint)
+        if page:
+            error.page = page
+        self.problems.add(error)
 
     def entries(self, node: Node, keys: dict[str, Key], where: str) -> dict[str, Node]:
         """Return the valid entries of a map; keep an error for each other one.
@@ -61,7 +70,12 @@ class Validator:
         :param where: what the map is, for the error texts: "an action"
         """
         if not isinstance(node, Table):
-            self.add(f"{where} must be a map, not {shape(node)}", node, hint=_short_hint(node, keys))
+            self.add(
+                f"{where} must be a map, not {shape(node)}",
+                node,
+                hint=_short_hint(node, keys),
+                page=page_of_keys(keys),
+            )
             return {}
         good: dict[str, Node] = {}
         for name, value in node.nodes.items():
@@ -112,7 +126,7 @@ class Validator:
                 lines = key.example.splitlines()
                 one = next((one for one in lines if one.startswith(f"{key.name}: ")), "")
                 hint = f"for example {one or key.example}" if one or len(lines) == 1 else NAMES
-            self.add(f"{key.name} {wrong}", node, hint=hint)
+            self.add(f"{key.name} {wrong}", node, hint=hint, page=page_of_key(key))
         return not wrong
 
     def _unknown(self, table: Table, name: str, keys: dict[str, Key], where: str) -> None:
@@ -123,7 +137,9 @@ class Validator:
         meant = (_MEANT_AT_THE_TOP if "actions" in keys else _MEANT).get(name) or _MEANT.get(name, "")
         close = meant if meant in keys else nearest(name, keys)
         hint = f"did you mean {close}?" if close else "use one of the known ones, or take it out"
-        self.add(f"{where} has no key {name!r}", at, facts=(f"known: {', '.join(sorted(keys))}",), hint=hint)
+        page = page_of_key(keys[close]) if close else page_of_keys(keys)
+        known = f"known: {', '.join(sorted(keys))}"
+        self.add(f"{where} has no key {name!r}", at, facts=(known,), hint=hint, page=page)
 
     def _is_cut(self, table: Table, name: str) -> bool:
         """Whether a name in `{ }` has no colon: then it is the rest of a value with a comma."""
