@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from project import Project
+from watched import READY, Watched
 
 PLAN = """
 treadle: 1
@@ -948,6 +949,71 @@ def test_a_hint_holds_no_value(project: Project) -> None:
 
 
 # what is between machines needs a server, see test_shared_cache
+
+
+ON_ENGINE = PLAN.replace("cache: local", "cache: local\nengine: {name: process, workers: 1, lease: 20s}")
+
+
+def test_what_an_engine_has_made_is_stored_like_others_and_restored_without_a_worker(project: Project) -> None:
+    """F8: nothing of the cache runs on a worker."""
+    project.write("plan", ON_ENGINE)
+    assert project.run("--events", "events.jsonl") == ["file", "found", "tree"]
+    before = outputs(project)
+    assert entries(project) == 4
+    forget_all(project)
+    project.write("events.jsonl", "")
+    assert project.run("--events", "events.jsonl") == []
+    assert {name: text for name, text in outputs(project).items() if name != "events.jsonl"} == {
+        name: text for name, text in before.items() if name != "events.jsonl"
+    }
+    lines = [json.loads(line) for line in project.read("events.jsonl").splitlines()]
+    assert {one["host"] for one in lines if one["event"] == "restored"} == {os.uname().nodename}
+    # J6: it is the same entry without an engine
+    forget_all(project)
+    project.write("plan", PLAN)
+    assert project.run() == []
+
+
+def test_what_an_engine_has_made_with_other_programs_is_not_stored(project: Project) -> None:
+    """F8, K3: the key names the programs and the system of this machine."""
+    project.write("plan", ON_ENGINE.replace("lease: 20s", "lease: 20s, mixed: ok"))
+    assert project.run() == ["file", "found", "tree"]
+    assert entries(project) == 0
+    # what is stored already may be restored
+    project.write("plan", PLAN)
+    project.run("--force")
+    project.write("plan", ON_ENGINE.replace("lease: 20s", "lease: 20s, mixed: ok"))
+    forget_all(project)
+    assert project.run() == []
+
+
+def test_a_watch_restores_too(project: Project) -> None:
+    """C6: in each of its rounds."""
+    project.write(
+        "plan", PLAN.replace("pass: [LOG], ", "").replace(", pass: [LOG]", "").replace(">> $LOG", ">> /dev/null")
+    )
+    project.environ["LOG"] = ""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("TREADLE_CACHE", raising=False)
+        for name in ("TREADLE_CACHE_DIR", "XDG_STATE_HOME"):
+            if name in project.environ:
+                patch.setenv(name, project.environ[name])
+        watched = Watched(project.folder, "-v")
+        try:
+            watched.until(READY)
+            for text, how in (
+                ("2\n", "ran file"),
+                ("1\n", "restored file (local)"),
+                ("2\n", "restored file (local)"),
+            ):
+                project.write("in", text)
+                said = watched.round()
+                assert any(line.startswith(how) for line in said), said
+                assert project.read("out/file") == text
+        finally:
+            assert watched.end() == 130
+
+
 PAGE = (Path(__file__).parents[2] / "docs/cache.md").read_text("utf-8").partition("\n## Between machines\n")[0]
 
 

@@ -438,12 +438,14 @@ class Caching:
         duration: float,
         log: str,
         is_whole: Callable[[str], bool],
+        host: str = "",
     ) -> None:
         """Store what an action has made, in the background, if that pays.
 
         :param duration: seconds that it took
         :param log: the path of its log
         :param is_whole: returns whether an output folder holds only what this attempt has made
+        :param host: where it ran, "" for here
         """
         if policy.why_not(command) or not any(cache.writable for cache in self._caches):
             return
@@ -470,7 +472,7 @@ class Caching:
             action=uid,
             plan=command.label,
             duration=round(duration, 6),
-            host=os.uname().nodename,
+            host=host or os.uname().nodename,
             began=now - int(duration * 1e9),
             ended=now,
         )

@@ -513,7 +513,7 @@ class CommandWalk(Walk):
             return
         from .caching import may_store
 
-        if may_store(self.verdicts[job.uid].reasons):
+        if may_store(self.verdicts[job.uid].reasons) and not self._is_mixed(job.engine):
             room, is_first = self._rooms[job.uid], job.attempt == 1
             caching.store(
                 job.uid,
@@ -522,7 +522,15 @@ class CommandWalk(Walk):
                 job.timing_info.duration,
                 self.context.log(job.uid),
                 lambda folder: is_first and room.is_whole(folder),
+                job.host,
             )
+
+    def _is_mixed(self, engine: str) -> bool:
+        """Return whether an engine may have other programs and another system than the key of an entry says."""
+        choice = self.settings.engine
+        if choice is not None and engine == choice.name:
+            return choice.is_mixed
+        return bool(getattr(self.engines.get(engine), "is_mixed", False))
 
     def _tell_caching(self) -> None:
         if self._caching is not None:
