@@ -533,6 +533,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("reap", "--no-wait", "take runs of other machines for alive", dest="wait", action="store_false")
     add("run resume clean forget adopt accept", "--no-wait", _NO_WAIT, dest="wait", action="store_false")
     add("resume", "--wait", _WAIT, dest="wait_for", type=_duration, metavar="TIME")
+    add("resume", "--hot", _HOT, action=flag)
     add("resume", "--keep-resources", _KEEP_RESOURCES, action=flag)
     tags = {"dest": "tags", "type": _expression, "metavar": "TAGS"}
     add("run list status graph", "-l", 'only actions with tags: "slow and not gpu"', **tags)
@@ -625,6 +626,7 @@ _KEEP_GOING = "go on after failures; -kN stops after N"
 _JOBS = "run up to N actions in parallel (default: number of usable CPUs)"
 _FORCE = "run even if up to date; for one action: --force=NAME with the ="
 _WORKFLOW = "record the run, and refuse another one of this name with the same parameters"
+_HOT = "go on with what still runs with the engine of a killed run, instead of ending it"
 _OUTLIVE = "without a sign of life it counts as dead after TIME on other machines (default: 60s)"
 _WAIT = "end the run first if it is under way: it has so long for that"
 _KEEP_RESOURCES = "also for what lacked memory or time: begin with what the plan gives it"

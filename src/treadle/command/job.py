@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from time import time
 
 from treadle.core.outcomes import outcome, values_of
 from treadle.engines.base import Attempt
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from treadle.core.callbacks import NotifyEnd
     from treadle.core.decision import Reason
     from treadle.core.outcomes import Outcome
+    from treadle.engines.base import AttemptEnd
+    from treadle.engines.spec import AttemptSpec
     from treadle.engines.without_shell import Direct, Shells
     from treadle.scheduling.job import Host
 
@@ -192,6 +195,55 @@ class CommandJob(ProcessJob):
             from .engine_runs import demand_here
 
             self.demand = demand_here(self.demand, self.queue_name, self.tokens)
+        self.sight = ""
+        """What its attempt reads, as it was at its start, see `taking_over`; "" where it runs on this machine."""
+        self.taken_over: AttemptSpec | None = None
+        """The attempt of a killed run that it goes on with, None if it begins its own."""
+        self.reads_since = 0.0
+        """When its attempt may have begun to read, in seconds since the epoch: elsewhere that is heard late."""
+        self._whole_limit: float | None = None
+        """Its time limit, where part of that was over when it was taken over."""
+
+    def prepare(self, slot: int) -> None:
+        """Forget the program of the attempt before, and where that came from."""
+        super().prepare(slot)
+        self.taken_over, self.reads_since = None, self._start_time or 0.0
+
+    def can_take_over(self, spec: AttemptSpec) -> bool:
+        """Return whether an attempt of a killed run is what this one would be."""
+        command, log = self.command, spec.attempt.get("log")
+        # what these note at a start is not known any more
+        is_plain = not (command.workdir or command.artifacts or command.guards is not None or command.console)
+        return (
+            is_plain
+            and self.attempt == 1
+            and spec.sight == self.sight != ""
+            and (log, list(spec.outputs)) == (self.context.log(self.uid), self._output_paths())
+        )
+
+    def take_over(self, spec: AttemptSpec, began: float | None) -> None:
+        """Go on with an attempt of a killed run.
+
+        :param began: when it began, in seconds since the epoch; None where that is not known
+        """
+        self.taken_over = spec
+        self._logged = self._turned = self.attempt
+        if began is None:
+            return
+        over = max(time() - began, 0.0)
+        self.reads_since = min(began, self.reads_since)
+        if self.timeout is not None:
+            self._whole_limit, self.timeout = self.timeout, max(self.timeout - over, 0.001)
+
+    def ended(self, how: AttemptEnd) -> None:
+        """Take in how the program has ended."""
+        super().ended(how)
+        if self._whole_limit is not None:
+            self.timeout = self._limit = self._whole_limit
+            self._whole_limit = None
+
+    def _output_paths(self) -> list[str]:
+        return [os.path.join(self.folder, path) for path in self.command.written]
 
     @property
     def longest_attempt(self) -> float | None:
@@ -294,6 +346,10 @@ class CommandJob(ProcessJob):
         self.restored = self.differs = ""
         self.restored = self.ready(self)
         self.made_room = True
+        if self.taken_over is not None:
+            going_on = self.taken_over.to_start()
+            self._report = going_on.environ.get(REPORT, "")
+            return going_on
         if command.artifacts:
             from .artifacts import Artifacts
 
@@ -354,7 +410,7 @@ class CommandJob(ProcessJob):
             direct=direct,
             is_measured=self.lasts or "memory" in self.limits.resources,
             inputs=self._input_files() if self.engine else (),
-            outputs=[os.path.join(self.folder, path) for path in command.written] if self.engine else (),
+            outputs=self._output_paths() if self.engine else (),
         )
 
     def _input_files(self) -> list[str]:

@@ -12,9 +12,10 @@ from contextlib import suppress
 from time import monotonic, sleep
 from typing import TYPE_CHECKING
 
-from treadle.core.lease import LOOKS, Lease, parse
+from treadle.core.lease import LOOKS, Lease, Silence, parse, renewal
 from treadle.engines.agent import new_name, now_with_sleep
 from treadle.engines.base import GRACE
+from treadle.engines.shared_folder import refresh
 from treadle.engines.spec import RunFolder, worker_in
 from treadle.errors import BusyError, listed
 from treadle.state import own_files
@@ -46,7 +47,7 @@ def end_elsewhere(
 
     :param state: the state folder
     :param engine: its name
-    :param seconds: the length of the lease that the run began with
+    :param seconds: the length of the lease that the run began with: a worker that is silent so long is gone
     :param was_here: whether it ran on this machine, where all that carries its mark has been ended
     :param until: until when, on the monotonic clock; None for as long as it takes
     :param say: called with words for what is waited for
@@ -54,15 +55,16 @@ def end_elsewhere(
     """
     folder = RunFolder(os.path.join(state, RUNS, run))
     is_known = os.path.isdir(folder.path) and not os.path.islink(folder.path)
-    begun: list[str] = []
+    outlives, begun = seconds, list[str]()
     if is_known:
-        seconds, begun = _tell(folder, seconds)
-    living = _living(folder, begun, was_here=was_here)
+        outlives, begun = _tell(folder, seconds)
+    attempts = Living(folder, begun, seconds, was_here=was_here, clock=clock)
+    living = attempts.look()
     began = clock()
-    patience = seconds + MARGIN
+    patience = max(outlives, seconds) + MARGIN if is_known else seconds + MARGIN
     if living or not is_known:
         say(f"a killed run may have left something with {engine}: waiting up to {patience:g} s for its end")
-    # without its folder nothing tells what it had: all of it ends by its silence
+    # without its folder nothing tells what it had: all of it ends as it can show no life any more
     while (living or not is_known) and clock() - began <= patience:
         if not wait or (until is not None and monotonic() >= until):
             left = listed(living, 3) if living else "what it began with"
@@ -72,7 +74,7 @@ def end_elsewhere(
                 hint=f"they end by themselves within {rest:.0f} s; then run again",
             )
         nap(min(seconds / LOOKS, _LONGEST_NAP))
-        living = _living(folder, begun, was_here=was_here)
+        living = attempts.look()
     if is_known:
         # the specs hold environments; a worker that wakes late finds nothing to begin
         shutil.rmtree(folder.path, ignore_errors=True)
@@ -81,7 +83,7 @@ def end_elsewhere(
 def _tell(folder: RunFolder, seconds: float) -> tuple[float, list[str]]:
     """Write the lease with a stop for all, and begin what no worker has begun.
 
-    :return: the length of the lease, and the attempts that workers have begun
+    :return: the silence after which workers end what they have of it, and the attempts that they have begun
     """
     found = parse(own_files.read(folder.lease) or b"")
     lease = Lease(0, seconds) if found is None else found
@@ -95,7 +97,7 @@ def _tell(folder: RunFolder, seconds: float) -> tuple[float, list[str]]:
                 begun.append(token)
         except OSError:
             begun.append(token)
-    return max(lease.seconds, seconds), begun
+    return lease.seconds, begun
 
 
 def _tokens(folder: RunFolder) -> list[str]:
@@ -106,16 +108,46 @@ def _tokens(folder: RunFolder) -> list[str]:
     return [name.removesuffix(".json") for name in names if name.endswith(".json")]
 
 
-def _living(folder: RunFolder, begun: Sequence[str], *, was_here: bool) -> list[str]:
-    """Return the attempts of which neither a report nor the end of their worker is known."""
-    return [token for token in begun if not _has_ended(folder, token, was_here=was_here)]
+class Living:
+    """The attempts of a killed run that may be running: of each it is looked for what tells that it does not.
 
+    :param folder: that of the run
+    :param tokens: attempts that workers have begun
+    :param seconds: the silence after which a worker counts as gone
+    :param was_here: whether the run was of this machine, where all that carries its mark has been ended
+    """
 
-def _has_ended(folder: RunFolder, token: str, *, was_here: bool) -> bool:
-    if os.path.lexists(folder.report(token)):
-        return True
-    worker = worker_in(own_files.read(folder.owner(token)))
-    if not worker or "/" in worker:
-        return False
-    is_of_this_host = worker.rsplit("-", 2)[0] == new_name().rsplit("-", 2)[0]
-    return (was_here and is_of_this_host) or os.path.lexists(folder.gone(worker))
+    def __init__(
+        self,
+        folder: RunFolder,
+        tokens: Sequence[str],
+        seconds: float,
+        *,
+        was_here: bool = False,
+        clock: Callable[[], float] = now_with_sleep,
+    ) -> None:
+        self._folder = folder
+        self._patience = seconds + GRACE + renewal(seconds)
+        self._was_here = was_here
+        self._clock = clock
+        self._silences = {token: Silence(clock()) for token in tokens}
+
+    def look(self) -> list[str]:
+        """Return those that may be running yet."""
+        self._silences = {token: one for token, one in self._silences.items() if not self._is_over(token, one)}
+        return list(self._silences)
+
+    def _is_over(self, token: str, silence: Silence) -> bool:
+        folder, now = self._folder, self._clock()
+        refresh(os.path.dirname(folder.report(token)))
+        if os.path.lexists(folder.report(token)):
+            return True
+        worker = worker_in(own_files.read(folder.owner(token)))
+        if worker and "/" not in worker:
+            is_of_this_host = worker.rsplit("-", 2)[0] == new_name().rsplit("-", 2)[0]
+            if (self._was_here and is_of_this_host) or os.path.lexists(folder.gone(worker)):
+                return True
+            pulse = own_files.read(folder.pulse(worker))
+            silence.see(int(pulse) if pulse and pulse.isdigit() else None, now)
+        # it has ended what it ran before it can be silent for so long, or its guard has
+        return silence.seconds(now) > self._patience

@@ -226,6 +226,10 @@ class Room:
                     hint=hint_of(error, full),
                 ) from error
 
+    def goes_on(self) -> None:
+        """Take what an attempt has written so far as written by this one, which it is: it was taken over."""
+        self._left.clear()
+
     def make_for_restore(self, inputs: ActionInputs, aside: str) -> None:
         """Make the places of the outputs ready for what comes from elsewhere: `make` has done so."""
 

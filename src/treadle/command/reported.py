@@ -81,13 +81,15 @@ def _read(path: str) -> tuple[str, list[str]]:
     return whole.decode("utf-8", "replace"), ["it is longer than 1 MiB: the rest of it was cut"]
 
 
-def remove_left(folder: str) -> None:
+def remove_left(folder: str, but: Collection[str] = ()) -> None:
     """Remove the reports that a killed run has left.
 
     :param folder: the folder of the logs
+    :param but: the ids of runs whose actions go on
     """
+    kept = tuple(f".{run}{SUFFIX}" for run in but)
     try:
-        names = [name for name in os.listdir(folder) if name.endswith(SUFFIX)]
+        names = [name for name in os.listdir(folder) if name.endswith(SUFFIX) and not name.endswith(kept)]
     except OSError:
         return
     for name in names:

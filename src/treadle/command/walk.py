@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from .expected import ExpectedDurations
     from .fingerprinting import ActionInputs
     from .observer import Observer
+    from .taking_over import TakingOver
 
 
 def acquire_state(
@@ -85,6 +86,7 @@ def acquire_state(
     known: Known | None = None,
     patience: float | None = None,
     say: Callable[[str], None] = lambda _: None,
+    keeps: Callable[[Sequence[str]], bool] | None = None,
 ) -> None:
     """Take the lock of a state folder, read its log, and end what an earlier run left running when it was killed.
 
@@ -93,6 +95,8 @@ def acquire_state(
     :param known: what need not be read; if the log is another one now, all is read
     :param patience: for how long what was left with an engine is waited for; None for as long as it takes
     :param say: called with a remark on that
+    :param keeps: returns, for what was put down of a killed run (see `Store.begun_with`), whether what it has left
+        with an engine goes on: then that run is not closed
     :raises StateError: the folder cannot be made or written, or what was left running does not end
     :raises BusyError: another run holds the lock, or what was left with an engine lives, and `wait` is false, or
         that is so at the time `until`
@@ -100,19 +104,27 @@ def acquire_state(
     mark = os.environ.get(process_marks.MARK, "")
     store.acquire(run, wait=wait, until=until, on_wait=on_wait, known=known, mark=mark)
     try:
-        _end_killed(store, wait=wait, until=_earlier(until, patience), say=say)
+        _end_killed(store, wait=wait, until=_earlier(until, patience), say=say, keeps=keeps)
     except BaseException:
         store.release()
         raise
 
 
-def _end_killed(store: Store, *, wait: bool, until: float | None, say: Callable[[str], None]) -> None:
+def _end_killed(
+    store: Store,
+    *,
+    wait: bool,
+    until: float | None,
+    say: Callable[[str], None],
+    keeps: Callable[[Sequence[str]], bool] | None = None,
+) -> None:
     """End what runs have left that were never closed, here and elsewhere."""
     killed = store.killed_runs()
+    kept = {left for left, _ in killed if keeps is not None and keeps(store.begun_with(left))}
     if killed:
         from .reported import remove_left
 
-        remove_left(os.path.join(store.folder, "logs"))
+        remove_left(os.path.join(store.folder, "logs"), kept)
         # outputs from a cache that are in their places are none of these
         outputs.remove_tree(os.path.join(store.folder, "restore"))
         if os.path.isdir(os.path.join(store.folder, "work")):
@@ -122,9 +134,12 @@ def _end_killed(store: Store, *, wait: bool, until: float | None, say: Callable[
                 tidy(store.folder, left)
     for left, was_here in killed:
         if was_here:
-            alive = process_marks.end_marked(f"{left}/")
+            of_workers = (process_marks.AGENT, process_marks.WORKER) if left in kept else ()
+            alive = process_marks.end_marked(f"{left}/", but=of_workers)
             if alive:
                 raise StateError(f"processes of a killed run do not end: {listed(alive)}")
+        if left in kept:
+            continue
         engine = store.begun_with(left)
         if len(engine) == 2:
             from .left_elsewhere import end_elsewhere
@@ -323,6 +338,10 @@ class CommandWalk(Walk):
             self.bus.add(Observed(observer, self))
         self.patience: float | None = None
         """Seconds to wait for what a killed run has left with an engine; None for as long as it takes."""
+        self.takes_over = False
+        """Whether what a killed run has left with the engine goes on, as far as it can be taken over."""
+        self._taking_over: TakingOver | None = None
+        """The attempts that may be taken over yet, None if there are none."""
         self.starting: dict[str, CommandJob] = {}
         """Name -> the job of the last attempt that was published as started."""
         self.store = Store(self.root)
@@ -408,6 +427,7 @@ class CommandWalk(Walk):
             known=known,
             patience=self.patience,
             say=self._say,
+            keeps=self._keeps if self.takes_over else None,
         )
         try:
             if self._rest is not None and not self.store.is_partial:
@@ -418,10 +438,15 @@ class CommandWalk(Walk):
             for note in self.store.notes:
                 self._say(note)
             self.about_to_walk()
+            if self.takes_over:
+                self._take_over_from([run for run, _ in self.store.killed_runs()])
             report = super()._run_alone() if self.last is None else self._run_both(self.last)
             self._tell_moved()
             self._tell_left_out()
             self._end_leftovers()
+            if self._taking_over is not None:
+                # what was not taken over
+                _end_killed(self.store, wait=True, until=None, say=self._say)
             if self.store.unmarked and not self.store.notes and not is_state_trusted():
                 self._say(unmarked_note(self.store.unmarked))
             self._close_caching()
@@ -435,6 +460,19 @@ class CommandWalk(Walk):
     def asks_servers(self) -> bool:
         """Whether one of its caches is elsewhere, so that asking it may take a while."""
         return not callable(self.caches) and not all(one.is_own for one in self.caches)
+
+    def _keeps(self, begun_with: Sequence[str]) -> bool:
+        from .taking_over import is_kept
+
+        return is_kept(begun_with, self._engine_on_record()[:1])
+
+    def _take_over_from(self, runs: Sequence[str]) -> None:
+        """Take over what runs have left with the engine: all others were closed."""
+        self._taking_over = None
+        if runs:
+            from .taking_over import TakingOver
+
+            self._taking_over = TakingOver(self.store.folder, runs, self._say)
 
     def _caching_for(self, job: CommandJob) -> Caching | None:
         """Return what has the caches, None if there are none, or none is for an action as it runs now."""
@@ -790,7 +828,10 @@ class CommandWalk(Walk):
             return {}
         from .engine_runs import runners
 
-        return runners(self.engines, self.settings.engine, self.store.folder, self.run_id)
+        found = runners(self.engines, self.settings.engine, self.store.folder, self.run_id)
+        if self._taking_over is not None:
+            self._taking_over.join(found, *self._engine_on_record()[:1])
+        return found
 
     def owner(self, uid: str, command: Command) -> Owner:
         """Return the owner of the record of an action, see `discovered.owner_of`."""
@@ -1329,9 +1370,13 @@ class CommandWalk(Walk):
             self.starting[uid] = job
             started = Started(uid, job.attempt, job.slot, job.started_at, console=job.command.console)
             self.bus.publish("started", started)
+        room, aside = self._rooms[uid], self.context.aside(uid, "replaced")
+        if job.engine and self._goes_on(job, inputs):
+            room.goes_on()
+            self._publish_log(job)
+            return ""
         if not job.command.console:
             job.turn_logs()
-        room, aside = self._rooms[uid], self.context.aside(uid, "replaced")
         hit = self._look_up(job, inputs) if self.caches else None
         # its folder is made for it once it has to run
         waits = hit is not None and bool(job.command.workdir)
@@ -1356,13 +1401,20 @@ class CommandWalk(Walk):
             room.make_for_restore(inputs, aside)
             restored = self._restored(uid, job.command, inputs.fingerprint)
         if not job.command.console:
-            command = job.command
-            log = self.context.log(uid)
-            self.bus.publish(
-                "log_opened",
-                LogOpened(uid, job.attempt, log, output=command.output, makes_files=bool(command.outputs)),
-            )
+            self._publish_log(job)
         return restored
+
+    def _publish_log(self, job: CommandJob) -> None:
+        command, log = job.command, self.context.log(job.uid)
+        opened = LogOpened(job.uid, job.attempt, log, output=command.output, makes_files=bool(command.outputs))
+        self.bus.publish("log_opened", opened)
+
+    def _goes_on(self, job: CommandJob, inputs: ActionInputs) -> bool:
+        """Return whether an attempt that is to start is one of a killed run, which goes on."""
+        from .taking_over import sight_of
+
+        job.sight = sight_of(inputs)
+        return job.taken_over is not None or (self._taking_over is not None and self._taking_over.take(job))
 
     def _finish_inputs(self, job: CommandJob) -> list[str]:
         """Complete the fingerprint with the result; return the inputs that changed while the action ran.
@@ -1382,8 +1434,8 @@ class CommandWalk(Walk):
         if hit is not None and self._caching is not None:
             moved_inputs += self._caching.finish(hit, inputs)
         elif command.discovery is not None:
-            started = job.timing_info.start_time or 0.0
-            moved_inputs += self.discovered.add(job.uid, command, inputs, before, started, self._left_by)
+            since = job.reads_since
+            moved_inputs += self.discovered.add(job.uid, command, inputs, before, since, self._left_by)
         return moved_inputs
 
     def _left_by(self, uid: str) -> Mapping[str, Seen]:

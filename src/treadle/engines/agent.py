@@ -19,9 +19,9 @@ from treadle.core.lease import Silence
 
 from . import probing, shared_folder
 from .guarding import Guarding
-from .leftovers import AGENT, end_leftovers
+from .leftovers import end_leftovers
 from .local import LocalRunner
-from .process_marks import MARK, end_marked
+from .process_marks import AGENT, MARK, end_marked
 from .shared_folder import SharedFolder
 from .spec import ELSEWHERE, ENDED, REFUSED, STARTED, AttemptSpec, Hint, RunFolder, WorkerReport
 

@@ -10,13 +10,11 @@ import os
 from time import sleep
 from typing import TYPE_CHECKING
 
-from .process_marks import MARK, end_marked, environments
+from .process_marks import AGENT, MARK, end_marked, environments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-AGENT = "/agent"
-"""How the mark ends by which a guard finds what its worker has started."""
 GUARD = "treadle.engines.guard"
 """The module of a guard, whose command line names its mark."""
 PATIENCE = 1.0

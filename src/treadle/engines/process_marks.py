@@ -19,6 +19,10 @@ else:
 MARK = "TREADLE_RUN"
 """The variable with the marks of all runs that a process descends from: `<run>/<action>`, separated by blanks."""
 
+AGENT = "/agent"
+"""How a mark ends by which the guard of a worker finds what that has started."""
+WORKER = "/%engine"
+"""How the mark of a worker ends, beside the run that has started it: no action has it, whatever it is called."""
 KILL: int = signal.SIGKILL
 HAVE_PIDFD = hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal")
 PATIENCE_WITH_A_GROUP = 2.0
@@ -49,12 +53,17 @@ def with_mark(environ: Mapping[str, str], mark: str, outer: Mapping[str, str] | 
     return {**environ, MARK: f"{before} {mark}" if before else mark}
 
 
-def marked(mark: str) -> Iterator[int]:
-    """Yield the pid of each living process that carries `mark`; one that ends in `/` means a whole run."""
-    wanted = os.fsencode(mark)
+def marked(mark: str, but: tuple[str, ...] = ()) -> Iterator[int]:
+    """Yield the pid of each living process that carries `mark`; one that ends in `/` means a whole run.
+
+    :param but: ends of marks: what carries one with such an end too is left out
+    """
+    wanted, ends = os.fsencode(mark), tuple(map(os.fsencode, but))
     for pid, environ in environments():
         for entry in environ:
-            if entry.startswith(b"TREADLE_RUN=") and _carries(entry[12:], wanted):
+            if not entry.startswith(b"TREADLE_RUN=") or not _carries(entry[12:], wanted):
+                continue
+            if not (ends and any(one.endswith(ends) for one in entry[12:].split(b" "))):
                 yield pid
 
 
@@ -133,12 +142,13 @@ def _signal_one(pid: int, mark: str, number: int) -> bool:
     return True
 
 
-def end_marked(mark: str, patience: float = 10.0) -> list[int]:
+def end_marked(mark: str, patience: float = 10.0, but: tuple[str, ...] = ()) -> list[int]:
     """Kill all that carries `mark` until two looks find none.
 
     Between them is a pause: a process that is just becoming another program has no environment to be read.
 
     :param patience: seconds after which it gives up
+    :param but: ends of marks: what carries one with such an end too is left alone
     :return: the pids that were alive at the last look
     """
     from time import monotonic, sleep
@@ -147,7 +157,7 @@ def end_marked(mark: str, patience: float = 10.0) -> list[int]:
     quiet = 0
     left: list[int] = []
     while quiet < 2 and monotonic() < end:
-        left = list(marked(mark))
+        left = list(marked(mark, but))
         quiet = 0 if left else quiet + 1
         for pid in left:
             _signal_one(pid, mark, KILL)

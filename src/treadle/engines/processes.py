@@ -21,7 +21,7 @@ from treadle.errors import UsageError
 from .agent import new_name
 from .machine import memory_bytes, processors
 from .process import milliseconds
-from .process_marks import with_mark
+from .process_marks import WORKER, with_mark
 from .spec import GONE, RUNNING, STARTED, WAITING, Hint, RunFolder
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0
 """Seconds that a worker has to end when nothing of it runs."""
-WORKER = "/%engine"
-"""How the mark of a worker ends, beside the run: no action has it, whatever it is called."""
 WORKERS = 2
 """How many there are if nothing else is said."""
 
@@ -131,7 +129,7 @@ class Processes:
             worker = self._worker_for(spec)
             worker.tokens[spec.token] = monotonic() + spec.patience
             worker.say(run=spec.folder.spec(spec.token))
-            handles.append(f"{worker.child.pid} {spec.token}")
+            handles.append(f"{worker.child.pid} {spec.token} {spec.run}")
         return handles
 
     def poll(self, timeout: float | None) -> list[Hint]:
@@ -175,7 +173,7 @@ class Processes:
     def stop(self, handles: Sequence[str], *, kill: bool) -> None:
         """Tell the workers that have them."""
         for handle in handles:
-            token = handle.partition(" ")[2]
+            token = handle.split(" ", 2)[1]
             for worker in self._by_fd.values():
                 if token in worker.tokens:
                     worker.say(stop=token, kill=kill)
@@ -184,9 +182,12 @@ class Processes:
         """Return what the folders of the attempts say, and whether the workers live."""
         found = {}
         for handle in handles:
-            pid, _, token = handle.partition(" ")
-            is_over = os.path.exists(self._run.report(token)) or not _lives(int(pid))
-            has_begun = os.path.exists(self._run.owner(token))
+            pid, token, folder = handle.split(" ", 2)
+            run = RunFolder(folder)
+            has_begun = os.path.exists(run.owner(token))
+            # what another process has given to a worker has been begun by now, or never will be
+            is_waiting = any(token in worker.tokens for worker in self._by_fd.values())
+            is_over = os.path.exists(run.report(token)) or not _lives(int(pid)) or not (has_begun or is_waiting)
             found[handle] = GONE if is_over else RUNNING if has_begun else WAITING
         return found
 

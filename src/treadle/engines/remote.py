@@ -8,6 +8,7 @@ folder or a slow engine never holds up the loop of the run.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import threading
@@ -145,6 +146,8 @@ class RemoteRunner(BaseRunner):
         self._thread: threading.Thread | None = None
         # of the thread alone from here on
         self._folder: RunFolder | None = None
+        self._inherited: list[RunFolder] = []
+        """The folders of killed runs of which it may take something over."""
         self._remotes: dict[str, _Remote] = {}
         self._tokens: dict[object, str] = {}
         """Key -> the token of its last attempt."""
@@ -167,8 +170,35 @@ class RemoteRunner(BaseRunner):
 
         :raises ValueError: it cannot be run by another process
         """
+        spec = getattr(key, "taken_over", None)
+        if spec is not None:
+            self._hand_over()
+            self._order("take over", (key, attempt, spec))
+            return
         attempt.as_data()
         self._handed.append((key, attempt))
+
+    def inherit(self, folders: Sequence[str]) -> None:
+        """Show life to the workers of killed runs, as if these lived, until this one ends.
+
+        What they run may be taken over: a key whose `taken_over` is the spec of such an attempt goes on with it.
+
+        :param folders: the folders of these runs
+        """
+        for path in folders:
+            folder = RunFolder(path)
+            found = lease.parse(self._view.read(folder.lease) or b"")
+            self._counter = max(self._counter, 0 if found is None else found.counter)
+            self._inherited.append(folder)
+        self._counter += 1
+        for folder in self._inherited:
+            # the thread may have to wait until the engine is open
+            self._write_lease(folder, is_over=False)
+        self._order("renew", None)
+
+    def end(self, tokens: Sequence[str]) -> None:
+        """Have attempts end that nothing has taken over."""
+        self._order("end", tokens)
 
     def cancel(self, key: object, *, at_once: bool) -> None:
         """Have an attempt end."""
@@ -252,6 +282,8 @@ class RemoteRunner(BaseRunner):
             if what == "submit":
                 for key, _ in of:
                     self.report(key, error=why, cause="broken")
+            elif what == "take over":
+                self.report(of[0], error=why, cause="broken")
             self._is_closing = what == "close"
 
     def _step(self, folder: RunFolder) -> None:
@@ -272,7 +304,7 @@ class RemoteRunner(BaseRunner):
             self._next_look = now + lease.look(self._seconds)
         for one in list(self._remotes.values()):
             if looks_at_all or one.report_until is not None or one.gone_at is not None:
-                self._look_at(one, folder)
+                self._look_at(one, one.spec.folder)
 
     def _see_to_waiting(self, folder: RunFolder, now: float) -> None:
         """Tell what waits for a worker for long, and end what has waited for as long as it may."""
@@ -348,7 +380,14 @@ class RemoteRunner(BaseRunner):
                 handed = []
             if what == "stop":
                 key, at_once = of
-                self._stop(key, folder, at_once=at_once)
+                self._stop(key, at_once=at_once)
+            elif what == "take over":
+                self._take_over(*of)
+            elif what == "end":
+                self._stops.update(dict.fromkeys(of))
+                self._renew()
+            elif what == "renew":
+                self._renew()
             else:
                 self._is_closing = True
         if handed:
@@ -374,6 +413,7 @@ class RemoteRunner(BaseRunner):
                     handles = self.engine.submit([one.spec for one in part])
                     for one, handle in zip(part, handles, strict=True):
                         one.handle = handle
+                    _note_handles(folder, part)
                 except Exception as error:
                     # some of them may run: these end, as all of them count as gone
                     for one in part:
@@ -397,6 +437,7 @@ class RemoteRunner(BaseRunner):
             grace=self.grace,
             patience=self._patience,
             is_alone=str(getattr(key, "uid", "")) in self._losses,
+            sight=str(getattr(key, "sight", "")),
             passed=self._passed,
             programs=self._programs_of(attempt) if self._compares else {},
             system=self._system,
@@ -430,7 +471,26 @@ class RemoteRunner(BaseRunner):
             found[path] = self._digests[known]
         return found
 
-    def _stop(self, key: object, folder: RunFolder, *, at_once: bool) -> None:
+    def _take_over(self, key: object, attempt: Attempt, spec: AttemptSpec) -> None:
+        """Go on with an attempt of a killed run: its signs of life and its report are looked for as of any other.
+
+        What no worker has begun the engine may have yet; else it begins anew, as if it had been lost.
+        """
+        one = self._remotes[spec.token] = _Remote(key, attempt, spec, self._clock())
+        self._tokens[key] = spec.token
+        one.handle = _handles(self._view.read(spec.folder.handles)).get(spec.token, "")
+        self._look_at(one, spec.folder)
+        if spec.token not in self._remotes or one.report is not None:
+            return
+        has_begun = self._view.exists(spec.folder.owner(spec.token))
+        found = self.engine.find([one.handle]) if one.handle else {}
+        if has_begun and found.get(one.handle) == GONE:
+            self._suspect(one, f"the engine {self.name} does not know it any more")
+        elif not has_begun and found.get(one.handle, GONE) == GONE and spec.folder.claim(spec.token):
+            self._end(one, error="the killed run had handed it over, and no worker has begun it", cause="lost")
+            self._losses.discard(spec.uid)
+
+    def _stop(self, key: object, *, at_once: bool) -> None:
         one = self._remotes.get(self._tokens.get(key, ""))
         if one is None:
             return
@@ -438,7 +498,7 @@ class RemoteRunner(BaseRunner):
         if one.spec.token not in self._stops:
             self._stops[one.spec.token] = None
             self._renew()
-        if not one.has_begun and folder.claim(one.spec.token):
+        if not one.has_begun and one.spec.folder.claim(one.spec.token):
             # no worker begins it from here on
             self._end(one, code=-KILL)
         with contextlib.suppress(Exception):
@@ -571,12 +631,15 @@ class RemoteRunner(BaseRunner):
         if self._folder is None:
             return
         self._counter += 1
-        now = self._clock()
-        self._next_renewal = now + lease.renewal(min(self._seconds, self._outlives))
+        self._next_renewal = self._clock() + lease.renewal(min(self._seconds, self._outlives))
+        for folder in (self._folder, *self._inherited):
+            self._write_lease(folder, is_over=is_over)
+
+    def _write_lease(self, folder: RunFolder, *, is_over: bool) -> None:
         text = Lease(self._counter, self._outlives, tuple(self._stops), is_over).text()
         with contextlib.suppress(OSError):
             # a full disk: the workers end what they run if it lasts for a lease
-            shared_folder.write(self._folder.lease, text)
+            shared_folder.write(folder.lease, text)
 
     def _find(self) -> None:
         """Ask the engine of all that is believed alive."""
@@ -604,6 +667,25 @@ _SETTLED = 600.0
 """Seconds after which all sides see a change of a file, though their clocks differ by minutes."""
 _MOST_FAILURES = 100
 """So often in a row the engine may fail: then nothing more is tried."""
+
+
+def _note_handles(folder: RunFolder, part: Iterable[_Remote]) -> None:
+    """Put down how another process finds attempts with the engine; without it only workers tell of them."""
+    text = json.dumps({one.spec.token: one.handle for one in part})
+    with contextlib.suppress(OSError):
+        fd = os.open(folder.handles, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with open(fd, "wb") as file:
+            file.write(f"{text}\n".encode())
+
+
+def _handles(data: bytes | None) -> dict[str, str]:
+    """Return token -> handle, of what `_note_handles` has put down."""
+    found: dict[str, str] = {}
+    for line in (data or b"").splitlines():
+        # the last one may be cut off
+        with contextlib.suppress(ValueError):
+            found.update(json.loads(line))
+    return found
 
 
 def _words(error: Exception) -> str:

@@ -66,6 +66,7 @@ class AttemptSpec:
     :ivar patience: seconds for which a file that the other side has written is waited for
     :ivar is_alone: whether it is to have a worker of its own: an attempt before was lost with its worker, and may
         have been the reason
+    :ivar sight: a digest of all that it reads, as it was at its start: what a run compares that takes it over
     :ivar passed: variables whose values are those of the worker
     :ivar programs: path -> digest of each program that is started; empty where they may differ
     :ivar system: what the system of the run calls itself; "" where workers may have another one
@@ -88,6 +89,7 @@ class AttemptSpec:
     grace: float = GRACE
     patience: float = LEASE
     is_alone: bool = False
+    sight: str = ""
     passed: Sequence[str] = ()
     programs: Mapping[str, str] = field(default_factory=dict)
     system: str = ""
@@ -199,6 +201,11 @@ class RunFolder:
     def token(self) -> str:
         """The file by which workers know that they see this folder, see `probing`."""
         return os.path.join(self.path, "token")
+
+    @property
+    def handles(self) -> str:
+        """The file with lines of JSON: the handles of attempts that the engine was given, by their tokens."""
+        return os.path.join(self.path, "specs", "handles")
 
     def spec(self, token: str) -> str:
         """Return the file with the spec of an attempt."""

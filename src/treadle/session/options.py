@@ -57,6 +57,7 @@ class Options:
     """Seconds in which a run that is under way has to end when this one goes on with it; None: it is refused."""
     github = stale = replaced = files = rebuild = failed = suggest = False
     keep_resources = False
+    hot = False
     lease = 60.0
     """Seconds after its last sign of life for which a run counts as alive on other machines."""
     resumes = ""

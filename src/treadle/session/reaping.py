@@ -54,6 +54,7 @@ def reap(
     *,
     wait: bool = True,
     patience: float | None = None,
+    ends_left: bool = True,
     say: Callable[[str], None] = lambda _: None,
     clock: Callable[[], float] = now_with_sleep,
     nap: Callable[[float], None] = sleep,
@@ -63,9 +64,11 @@ def reap(
     :param database: the ledger, with all that the runs in this folder have written
     :param wait: whether runs of other hosts are watched for their leases; if not, they count as living
     :param patience: seconds that are waited at most, for each of both; None for as long as it takes
+    :param ends_left: whether what killed runs have left running is ended
     :raises StateError: what a killed run has left does not end
     """
-    end_left(root, say, wait=wait, patience=patience)
+    if ends_left:
+        end_left(root, say, wait=wait, patience=patience)
     store = Store(root)
     closed = {str(run) for (run,) in database.rows("SELECT id FROM runs WHERE closed_by <> ''")}
     open_ones = [one for one in runs(database, RunFilter(states=(RUNNING, LOST))) if one.id not in closed]

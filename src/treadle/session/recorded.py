@@ -65,7 +65,8 @@ def resume(call: Call, ledger: Database, run: str) -> int:
         from .reaping import reap
 
         # only their signs of life tell of these
-        reap(root, ledger, say=call.note, patience=LONGEST_WAIT if options.wait_for is None else options.wait_for)
+        patience = LONGEST_WAIT if options.wait_for is None else options.wait_for
+        reap(root, ledger, say=call.note, patience=patience, ends_left=not options.hot)
         found = resumed(ledger, run, marks_of=marks_of(state), counts=counts)
     found.refuse_living()
     names = [*found.run.names, *found.run.selection.get("force", ())]
@@ -82,7 +83,10 @@ def resume(call: Call, ledger: Database, run: str) -> int:
     options.resumes = run
     options.workflow = options.workflow or found.run.workflow
     call.resuming = Resuming(
-        state, run, call.note, found, patience=options.wait_for, keeps_resources=options.keep_resources
+        *(state, run, call.note, found),
+        patience=options.wait_for,
+        keeps_resources=options.keep_resources,
+        takes_over=options.hot,
     )
     return len(found.done_since)
 

@@ -43,6 +43,7 @@ class Resuming:
     :param warn: prints a remark
     :param found: what was found of it
     :param patience: seconds to wait for what it has left elsewhere
+    :param takes_over: whether what it has left with its engine goes on
     :param keeps_resources: whether what lacked memory or time begins with the amounts of the plan all the same
     """
 
@@ -55,8 +56,10 @@ class Resuming:
         *,
         patience: float | None = None,
         keeps_resources: bool = False,
+        takes_over: bool = False,
     ) -> None:
         self.patience = LONGEST_WAIT if patience is None else patience
+        self.takes_over = takes_over
         self.run = run
         self.done_since: Mapping[str, int] = found.done_since
         """Action -> milliseconds since the epoch, as in `ledger.resuming.Resumed`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from treadle._startup.interpreter import inherited
 from treadle.command.job import CommandJob
 from treadle.command.walk import CommandWalk, Settings, usable_cpus
-from treadle.errors import TreadleError
+from treadle.errors import TreadleError, UsageError
 from treadle.events.bus import PlanRead
 from treadle.scheduling.scheduler import DRAINING
 
@@ -90,6 +90,12 @@ class PlanWalk(CommandWalk):
         self._is_draining = False
         if call.resuming is not None:
             self.patience = call.resuming.patience
+            self.takes_over = call.resuming.takes_over
+            if self.takes_over and (settings.engine is None or settings.engine.is_local):
+                raise UsageError(
+                    "programs of this machine end with their run: there is nothing to take over",
+                    hint="without --hot it goes on; `engine:` or --engine has actions run by workers",
+                )
         self._read_yes: Callable[[Callable[[], bool]], bool] | None = None
 
     @property

@@ -122,12 +122,23 @@ def test_without_its_folder_a_run_is_waited_for_by_the_lease_on_record(tmp_path:
     assert "may have left something with farm: waiting up to 75 s" in said[0]
 
 
-def test_the_longer_lease_counts(folder: RunFolder) -> None:
+@pytest.mark.parametrize("shows_life", [True, False])
+def test_what_may_outlive_its_run_is_waited_for_as_long_as_its_worker_lives(
+    folder: RunFolder, *, shows_life: bool
+) -> None:
+    """H3: a silent worker has ended what it ran before it can be silent for a lease and its grace."""
     begin(folder)
     write(folder.lease, Lease(7, 7200.0).text())
     clock = Clock()
+
+    def show_life(now: float) -> None:
+        # it does not see that it is told to stop
+        write(folder.pulse(ELSEWHERE), str(int(now)))
+
+    if shows_life:
+        clock.meanwhile = show_life
     end(folder, clock)
-    assert clock.now > 7200.0
+    assert clock.now > 7200.0 if shows_life else LEASE < clock.now < LEASE + MARGIN + 2
 
 
 def test_what_lives_is_named_where_nothing_is_waited_for(folder: RunFolder) -> None:
