@@ -563,6 +563,8 @@ class RemoteRunner(BaseRunner):
             one.is_unseen = not (one.worker or self._is_met)
             unseen = f"no worker of {self.name} has seen {folder.path}: all need it at the same path"
             self._suspect(one, unseen if one.is_unseen else "it has ended, and its worker has left no report")
+        elif one.worker and one.gone_at is None and self._view.exists(folder.gone(one.worker)):
+            self._suspect(one, "its worker has ended")
         elif one.has_begun and one.silence.seconds(now) > self._seconds:
             self._suspect(one, f"there was no sign of its worker for {self._seconds:g} s")
         if one.gone_at is not None:

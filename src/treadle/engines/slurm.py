@@ -27,8 +27,7 @@ from treadle.core.pool import Node, Pool, size_of
 from treadle.errors import TreadleError, UsageError, listed
 
 from .process import milliseconds
-from .process_marks import with_mark
-from .processes import WORKER
+from .process_marks import WORKER, with_mark
 from .spec import ENDED, GONE, REFUSED, RUNNING, STARTED, WAITING, Hint, RunFolder
 
 if TYPE_CHECKING:
