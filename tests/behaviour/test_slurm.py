@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -17,10 +19,9 @@ from slurm_cluster import DAEMONS
 from waiting import until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from slurm_cluster import SlurmCluster
 
+ROOT = Path(__file__).parents[2]
 PLAN = "treadle: 1\nshell: [sh, -euc]\nengine: {name: slurm, lease: 3s}\nactions:\n"
 FIRST_WAITS = "echo >> n; if [ $(wc -l < n) = 1 ]; then touch up; exec sleep 300; fi; echo done > ${out}"
 """An action whose first attempt waits for its end."""
@@ -216,6 +217,32 @@ def test_a_job_that_starts_after_the_end_of_its_killed_run_does_nothing(
     slurm.call("scancel", "--name=other")
     until(lambda: not slurm.jobs(), "no job")
     assert project.read("n") == "\n"
+
+
+def test_a_check_asks_each_node(project: Project, slurm: SlurmCluster) -> None:
+    project.write("plan", PLAN + "  a: {run: 'true'}\ndefault: [a]\n")
+    command = [sys.executable, "-m", "treadle.engines.check"]
+    done = subprocess.run(
+        command, cwd=project.folder, env=project.environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    node = slurm.call("sinfo", "-h", "-o", "%N").strip()
+    assert "slurm, 1 of 1 workers answer" in done.stdout
+    assert f"{node} has cpus 16" in done.stdout
+    assert not slurm.jobs()
+
+
+def test_the_plan_of_the_page_runs(project: Project) -> None:
+    section = (ROOT / "docs/howto/engines.md").read_text().partition("\n## Slurm\n")[2]
+    plan = section.partition("```yaml\n")[2].partition("```")[0]
+    # those of the cluster of the tests
+    project.write("plan", plan.replace("partition: short, account: lab", "partition: main").replace("8GiB", "1GiB"))
+    project.write("fit", "#!/bin/sh\nwc -l < $3 > $4\n").chmod(0o755)
+    for part in "123":
+        project.write(f"data/{part}.txt", "x\n" * int(part))
+    done = project.treadle("run", "-j", "1")
+    assert done.code == 0, done.text
+    assert [project.read(f"out/{part}.fit").strip() for part in "123"] == ["1", "2", "3"]
 
 
 def test_all_daemons_listen_on_loopback_alone(slurm: SlurmCluster) -> None:

@@ -131,6 +131,8 @@ class Slurm:
         self._run = RunFolder("")
         self._name = ""
         self._nodes: dict[str, Node] = {}
+        """What a run may count on: nodes of the partition, or places of a size that the settings say."""
+        self._hosts: set[str] = set()
         self._lost_nodes: dict[str, None] = {}
         self._batches: dict[str, _Batch] = {}
         self._jobs: dict[str, _Job] = {}
@@ -160,7 +162,8 @@ class Slurm:
         :raises TreadleError: Slurm does not answer, or no node takes jobs
         """
         if not self._nodes:
-            self._nodes = _workers(self._settings.get("workers"), self._partition_nodes())
+            nodes = self._partition_nodes()
+            self._nodes, self._hosts = _workers(self._settings.get("workers"), nodes), set(nodes)
         return Pool(nodes=list(self._nodes.values()))
 
     def _partition_nodes(self) -> dict[str, Node]:
@@ -305,6 +308,8 @@ class Slurm:
                 *([f"--array=0-{len(batch.specs) - 1}"] if len(batch.specs) > 1 else []),
                 *([f"--exclude={','.join(self._lost_nodes)}"] if self._lost_nodes and usable else []),
                 *(f"--{key}={self._settings[key]}" for key in _OPTIONS if key in self._settings),
+                # a check asks each node
+                *([f"--nodelist={first.node}"] if first.is_probe and first.node in self._hosts else []),
                 *self._demand(first.resources),
             ]
 
