@@ -16,8 +16,9 @@ from time import monotonic
 
 import pytest
 
-from cache_servers import NGINX_PATH, Nginx, Server, StrictHandler, free_port, rude
+from cache_servers import NGINX_PATH, BuildGrid, Nginx, Server, StrictHandler, free_port, rude
 from project import Project
+from treadle import CacheError, Digest, HttpCache
 
 pytest.importorskip("urllib3", exc_type=ImportError)
 
@@ -549,6 +550,27 @@ def test_what_is_not_sent_in_time_is_counted(tmp_path: Path) -> None:
         )
         assert said is not None
         assert 20 < int(said[1]) < 40
+
+
+@pytest.mark.skipif(not shutil.which("bgd"), reason="no BuildGrid here (bgd on PATH): it has 50 dependencies")
+def test_a_real_strict_server_serves_as_well(tmp_path: Path) -> None:
+    """W1, W4: BuildGrid parses entries, encodes them anew and checks the digests of blobs."""
+    with closing(BuildGrid(str(shutil.which("bgd")))) as server:
+        clones = Clones(tmp_path, server.url)
+        signed = {"TREADLE_CACHE_SIGNING_KEY": "k" * 32}
+        first = clones.clone("first", **signed)
+        done = first.treadle("run", "--cache=write")
+        assert "the shared cache" not in done.text
+        second = clones.clone("second", **signed)
+        assert second.run() == []
+        assert outputs(second) == outputs(first)
+        cache = HttpCache(server.url, writable=True)
+        with pytest.raises(CacheError, match="refuses a request"):
+            cache.put_entry("ab" * 32, b"\xff\xff")
+        (tmp_path / "blob").write_text("another")
+        with pytest.raises(CacheError, match="refuses a request"):
+            cache.put_blob(Digest("ab" * 32, 7), str(tmp_path / "blob"))
+        cache.close(0)
 
 
 PAGE = (Path(__file__).parents[2] / "docs/cache.md").read_text("utf-8").partition("\n## Between machines\n")[2]

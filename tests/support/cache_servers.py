@@ -105,8 +105,7 @@ class Nginx:
         waiting.until(self._answers, "an answer of nginx")
 
     def _answers(self) -> bool:
-        with socket.socket() as sock:
-            return sock.connect_ex(("127.0.0.1", self.port)) == 0
+        return _listens(self.port)
 
     def url(self, store: str = "team", login: str = "") -> str:
         """Return the address of a store."""
@@ -270,3 +269,62 @@ def rude(reply: Callable[[StrictHandler, str, bytes], None]) -> type[StrictHandl
             self.close_connection = True
 
     return Rude
+
+
+_BUILDGRID = """
+server:
+  - !channel
+    address: "127.0.0.1:{port}"
+    insecure-mode: true
+authorization:
+  method: none
+storages:
+  - !disk-storage &storage
+    path: {folder}/storage
+caches:
+  - !lru-action-cache &cache
+    storage: *storage
+    max-cached-refs: 1024
+    allow-updates: true
+instances:
+  - name: ''
+    services:
+      - !cas
+        storage: *storage
+      - !bytestream
+        storage: *storage
+      - !action-cache
+        cache: *cache
+"""
+
+
+class BuildGrid:
+    """A real BuildGrid server behind a front; it has the rules of a strict server.
+
+    :param program: its `bgd`; the Python next to it runs the front
+    """
+
+    def __init__(self, program: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="treadle-buildgrid-", dir="/tmp"))
+        port, front = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{front}"
+        (self.folder / "conf.yml").write_text(_BUILDGRID.format(folder=self.folder, port=port))
+        given: dict[str, Any] = {"cwd": self.folder, "stdin": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        server = [program, "server", "start", "conf.yml"]
+        script = Path(__file__).with_name("buildgrid_front.py")
+        words = [str(Path(program).with_name("python")), str(script), str(front), f"127.0.0.1:{port}"]
+        self._processes = [subprocess.Popen(one, stdout=subprocess.DEVNULL, **given) for one in (server, words)]
+        for one in (port, front):
+            waiting.until(lambda: _listens(one), "a BuildGrid that listens")  # noqa: B023
+
+    def close(self) -> None:
+        """End it, and remove its folder."""
+        for process in self._processes:
+            process.kill()
+            process.wait(30)
+        shutil.rmtree(self.folder)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
