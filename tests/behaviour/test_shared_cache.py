@@ -573,6 +573,50 @@ def test_a_real_strict_server_serves_as_well(tmp_path: Path) -> None:
         cache.close(0)
 
 
+def package(folder: Path, **files: str) -> str:
+    """Write modules and what an installation would know of them; return the folder for PYTHONPATH."""
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    info = folder / "toy_cache-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy-cache\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[treadle.caches]\ntoy = toy_cache:make\n")
+    return str(folder)
+
+
+def test_another_package_may_bring_a_scheme(tmp_path: Path) -> None:
+    """W7: nothing that it returns is trusted, so it only has to say how it stores."""
+    (tmp_path / "site").mkdir()
+    text = """
+from treadle import FolderCache
+
+class ToyCache(FolderCache):
+    name = "toy"
+    is_own = False
+
+def make(url, token, writable):
+    assert token == "t0ken", token
+    return ToyCache(url.partition("://")[2], writable=writable, least_free=0)
+"""
+    environ = {"PYTHONPATH": package(tmp_path / "site", toy_cache=text), "TREADLE_CACHE_TOKEN": "t0ken"}
+    environ["TREADLE_CACHE_URL"] = f"toy://{tmp_path}/elsewhere"
+    clones = Clones(tmp_path, "https://not.asked/")
+    assert clones.clone("first", **environ).run("--cache=write") == ALL
+    second = clones.clone("second", **environ)
+    assert "restored file (toy)" in second.treadle("run").out
+    assert second.starts() == []
+
+
+def test_without_urllib3_one_line_says_what_to_install(tmp_path: Path) -> None:
+    """W8: the run goes on."""
+    (tmp_path / "site").mkdir()
+    site = package(tmp_path / "site", urllib3="raise ImportError('not here')")
+    done = Clones(tmp_path, "http://127.0.0.1:9/").clone("one", PYTHONPATH=site).treadle("run")
+    assert done.code == 0
+    said = "the shared cache is not used: a shared cache needs urllib3; pip install 'treadle[cache]'"
+    assert done.text.count(said) == 1
+
+
 PAGE = (Path(__file__).parents[2] / "docs/cache.md").read_text("utf-8").partition("\n## Between machines\n")[2]
 ON_PAGE = "http://127.0.0.1:8080/team"
 

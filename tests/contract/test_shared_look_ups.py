@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,14 @@ class Elsewhere(FolderCache):
         return found
 
 
+class Notes(Subscriber):
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+
+
 def graph(*names: str, **given: Any) -> DAG:
     """Return actions that copy `in`."""
     actions = DAG()
@@ -73,13 +82,13 @@ def test_other_actions_run_while_a_server_is_waited_for(tmp_path: Path, store: E
     met: list[bool] = []
     store.before = lambda: met.append(other_has_ended.wait(TIMEOUT))
 
-    class Notes(Subscriber):
+    class Ends(Subscriber):
         def ended(self, event: Ended) -> None:
             if event.name == "other":
                 other_has_ended.set()
 
     actions = graph("cached") | graph("other", cache=False)
-    report = run(tmp_path / "root", store, actions, Notes(), jobs=1)
+    report = run(tmp_path / "root", store, actions, Ends(), jobs=1)
     assert kinds(report) == {"cached": "success", "other": "success"}
     assert all(met)
 
@@ -141,6 +150,34 @@ def test_what_is_short_is_not_looked_up(tmp_path: Path, store: Elsewhere) -> Non
     (root / "in").write_text("2\n")
     Short(graph("a", "b"), str(root), caches=[store]).run()
     assert store.asked
+
+
+def test_a_store_that_takes_longer_than_the_actions_is_not_asked_any_more(tmp_path: Path, store: Elsewhere) -> None:
+    """T1: three times in a row, by a clock that each question moves on; actions that last longer ask on."""
+    run(tmp_path / "first", store, graph("a"))
+    store.writable = False
+    for duration, is_asked in ((0.1, False), (60.0, True)):
+
+        class Known(CommandWalk):
+            took = duration
+
+            def expected_duration(self, uid: Any) -> float | None:
+                del uid
+                return self.took
+
+        notes = Notes()
+        walk = Known(graph(*[f"a{number}" for number in range(20)]), str(tmp_path / "first"), caches=[store])
+        walk.bus.add(notes)
+        now = itertools.count()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("treadle.command.caching.monotonic", lambda: 2.0 * next(now))  # noqa: B023
+            store.asked = 0
+            assert walk.run().ok
+        # those that were on their way end as they would
+        assert (store.asked >= 20) == is_asked
+        assert len([text for text in notes.texts if "takes longer than to run does" in text]) == (not is_asked)
+        for number in range(20):
+            (tmp_path / f"first/a{number}").unlink()
 
 
 def test_a_read_only_store_that_is_nearer_is_not_filled(tmp_path: Path, store: Elsewhere) -> None:

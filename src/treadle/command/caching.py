@@ -61,6 +61,8 @@ _LARGEST_FOUND = 64 << 20
 """Bytes of a file that is hashed because a path set names it."""
 _WAIT = 60.0
 """Seconds that the end of a walk waits for what is being stored."""
+_SLOW = 1.0
+"""Seconds that a look-up may take for an action that is shorter."""
 _UPLOADS = 4
 """Actions whose outputs are sent to a shared cache at the same time."""
 _UPLOAD_WAIT = 10.0
@@ -71,10 +73,12 @@ class Wanted(NamedTuple):
     """What is looked up for an action.
 
     :ivar keys: one for each namespace, apart from what it was found to read
+    :ivar duration: seconds that it took last, None if that is not known
     """
 
     keys: Sequence[str]
     command: Command
+    duration: float | None
 
 
 class Hit(NamedTuple):
@@ -148,6 +152,7 @@ class Caching:
         self._faults: deque[tuple[str, str]] = deque()
         self._storing = Background(1)
         self._uploads = Background(_UPLOADS)
+        self._slowness = policy.Breaker()
 
     def _keys(self, command: Command, inputs: ActionInputs) -> Sequence[str]:
         """Return a key for each namespace; none for what has none."""
@@ -225,11 +230,25 @@ class Caching:
         if policy.why_not(command) or not policy.is_worth_sharing(duration, command.cache):
             return None
         keys = self._keys(command, inputs)
-        return Wanted(keys, command) if keys else None
+        return Wanted(keys, command, duration) if keys else None
 
     def fetch(self, wanted: Wanted) -> Hit | None:
         """Do the same with all caches, in any thread; what it returns has to be asked about, see `still_holds`."""
-        return self._found(self._caches, wanted.keys, wanted.command, self._values_now, lambda _: False)
+        began = monotonic()
+        caches = self._caches
+        if self._slowness.is_open(began):
+            caches = [cache for cache in caches if cache.is_own]
+        hit = self._found(caches, wanted.keys, wanted.command, self._values_now, lambda _: False)
+        now = monotonic()
+        if wanted.duration is not None and now - began > max(wanted.duration, _SLOW):
+            self._slowness.failed("", now)
+            if self._slowness.is_open(now):
+                self._note_once(
+                    "slow", "the shared cache takes longer than to run does, so it is not asked any more"
+                )
+        else:
+            self._slowness.worked()
+        return hit
 
     def still_holds(
         self, hit: Hit, command: Command, inputs: ActionInputs, is_open: Callable[[Sequence[str]], bool]

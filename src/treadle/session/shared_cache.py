@@ -62,7 +62,7 @@ class Shared(NamedTuple):
         try:
             cache = self._made()
         except TreadleError as error:
-            note(f"the shared cache is not used: {error}" + (f"; {error.hint}" if error.hint else ""))
+            note(f"the shared cache is not used: {error.what}" + (f"; {error.hint}" if error.hint else ""))
             return ()
         if self.key:
             from treadle.cache.signed import SignedCache
