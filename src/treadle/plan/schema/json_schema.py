@@ -38,7 +38,6 @@ _REQUIRED = {
     "retries": "max",
     "expect": "failure",
     "workdir": "fresh",
-    "cache": "local",
 }
 """Table -> its required key."""
 _DURATION = rf"(?:{keys.DURATION.pattern})"
