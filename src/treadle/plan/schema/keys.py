@@ -518,7 +518,7 @@ ACTION_KEYS = _table(
     Key("tags", TEXTS, 'Names to select actions by: `-l "slow and not gpu"`.', "none", "tags: [slow, gpu]"),
     Key("report", BOOL, "Show its outputs that are pictures or tables in reports. The key is not fingerprinted.",
         "false", "out: out/loss.svg\nreport: true"),
-    Key("artifacts", ARTIFACTS, "Files that it leaves beside its outputs: after which end they are moved to "
+    Key("artifacts", ARTIFACTS, "Files that it leaves besides its outputs: after which end they are moved to "
         "`.treadle/artifacts/`. See [the rules](plan.md#artifacts-what-else-it-leaves). Not fingerprinted.", "none",
         'artifacts: {"*.log": failure, "core*": always}'),
     Key("keep", BOOL, "Keep existing outputs before it starts and after it fails.", "false", "keep: true"),
