@@ -32,6 +32,7 @@ MOST_NODES = 100_000
 MOST_DEPTH = 100
 TREE_LIMIT = 64 << 20
 """Bytes of a Tree at most."""
+_LONGEST = 4096
 _FORBIDDEN = (".git", ".treadle")
 
 
@@ -116,6 +117,8 @@ def decode_entry(body: bytes, key: str, signing_key: bytes = b"") -> Entry:
         is_right = isinstance(duration, float | int) and all(isinstance(text, str) for text in texts)
         if not is_right or not 0 <= duration < 1e9:
             raise EntryError("its note is not valid")
+        if not all(_may_be_shown(text) for text in (note["run"], note["action"], note["plan"], result.worker)):
+            raise EntryError("it says what cannot be shown of its action")
         entry = Entry(
             result.files,
             result.folders,
@@ -140,6 +143,11 @@ def decode_entry(body: bytes, key: str, signing_key: bytes = b"") -> Entry:
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise EntryError(f"it is not valid: {error}") from error
     return entry
+
+
+def _may_be_shown(text: str) -> bool:
+    """Return whether a text is one of a line: what an entry says of its action is shown, and others write it."""
+    return text.isprintable() and len(text) <= _LONGEST
 
 
 def _digest(entry: Entry, note: Mapping[str, Any], key: str, signing_key: bytes) -> str:

@@ -47,16 +47,23 @@ class Background:
         while True:
             with self._has_changed:
                 if not self._work:
-                    self._threads -= 1
-                    self._has_changed.notify_all()
+                    self._leave()
                     return
                 work = self._work.popleft()
                 self._busy += 1
             try:
                 work()
-            finally:
+            except BaseException:
                 with self._has_changed:
                     self._busy -= 1
+                    self._leave()
+                raise
+            with self._has_changed:
+                self._busy -= 1
+
+    def _leave(self) -> None:
+        self._threads -= 1
+        self._has_changed.notify_all()
 
     def close(self, seconds: float) -> int:
         """Wait until all is done, for so long; return how much is not, which is given up if it has not begun."""

@@ -528,6 +528,9 @@ class Caching:
         except OSError as error:
             self._fault(stores[0], CacheError("cannot be written", f"{error.filename}: {error.strerror}"))
             return
+        except Exception as error:
+            self._fault(stores[0], CacheError("has failed", words_of(error)))
+            return
         if copies.stored.tied:
             self._note_once("tied", stored_text(copies.stored))
         others = [one for one in stores if not one.is_own] if not copies.stored.tied else []

@@ -313,3 +313,12 @@ def test_what_is_no_tree_is_refused(data: bytes) -> None:
     """T2."""
     with pytest.raises(EntryError, match="is not valid"):
         expand(data, "top")
+
+
+@pytest.mark.parametrize("field", ["run", "action", "plan", "host"])
+@pytest.mark.parametrize("text", ["\x1b[31mred", "two\nlines", "\u202eright to left", "x" * 5000])
+def test_an_entry_that_says_what_cannot_be_shown_is_refused(field: str, text: str) -> None:
+    """T3: `why` and notes show where outputs came from."""
+    body = encode_entry(replace(ENTRY, **{field: text}), KEY)  # type: ignore[arg-type]
+    with pytest.raises(EntryError, match="what cannot be shown"):
+        decode_entry(body, KEY)
