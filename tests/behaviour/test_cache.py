@@ -1014,6 +1014,31 @@ def test_a_watch_restores_too(project: Project) -> None:
             assert watched.end() == 130
 
 
+def test_records_reports_and_figures_know_what_was_restored(project: Project) -> None:
+    """F4: a success that ran nothing, whose duration is none of what the action takes."""
+    slow = PLAN.replace("echo said;", "echo said; sleep 0.3;")
+    project.write("plan", slow)
+    project.treadle("run", "--record")
+    project.write("in", "2\n")
+    project.treadle("run", "--record")
+    project.write("in", "1\n")
+    done = project.treadle(
+        "run", "--record", "--html", "page.html", "--markdown", "page.md", "--trace", "trace.json"
+    )
+    assert "3 restored" in done.out
+    shown = json.loads(project.treadle("show", "--json").out)
+    assert {one["outcome"] for one in shown["actions"]} == {"restored"}
+    (figures,) = json.loads(project.treadle("stats", "file", "--json").out)["actions"]
+    assert figures["outcomes"] == {"restored": 1, "success": 2}
+    assert figures["time"]["mean"] > 0.25
+    assert project.read("page.html").count('"restored"') >= 3
+    assert "restored" in project.read("page.md")
+    # what it takes is known still, to forecasts
+    said = project.treadle("status", "-v", "--sort", "duration", "--json").out
+    last = {one["name"]: one["last_duration"] for one in json.loads(said)["actions"]}
+    assert last["file"] > 0.25
+
+
 PAGE = (Path(__file__).parents[2] / "docs/cache.md").read_text("utf-8").partition("\n## Between machines\n")[0]
 
 
