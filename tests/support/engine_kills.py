@@ -1,10 +1,11 @@
 """Kills or freezes parts of a run on an engine at random moments, and says whether all was right in the end.
 
-Called as `python tests/support/engine_kills.py [--times 100] [--seed 1] [--engine process] [--at-once 4] [KIND...]`; a
-kind is one of `kill-worker`, `kill-guard`, `kill-run`, `freeze-worker`, `freeze-run`. It prints a line for each.
+Called as `python tests/support/engine_kills.py [--times 100] [--seed 1] [--engine process] [--at-once 4] [KIND...]`.
+A kind says what is done to which part, see `KINDS`; without any it is each one of the engine. It prints a line for
+each. What the engine needs has to be installed; a Slurm of its own is started for `--engine slurm`.
 
 Right is: each output has the bytes of an undisturbed run, no action was run twice at the same time, and nothing is
-left running. What was killed with its run is run again, as a reader would.
+left running. What was killed with its run is run again, as a reader would; after `kill-run-hot` by `resume --hot`.
 """
 
 from __future__ import annotations
@@ -23,10 +24,30 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
-KINDS = ("kill-worker", "kill-guard", "kill-run", "freeze-worker", "freeze-run")
+if TYPE_CHECKING:
+    from slurm_cluster import SlurmCluster
+
+_USUAL = ("kill-run", "kill-run-hot", "kill-worker", "kill-guard", "kill-both", "freeze-worker", "freeze-run")
+KINDS = {
+    "process": _USUAL,
+    "slurm": (*_USUAL, "kill-slurmd", "freeze-slurmd"),
+    "dask": (*_USUAL, "kill-scheduler", "freeze-scheduler"),
+}
+"""Engine -> what may be done to which of its parts: `both` are a worker and its guard."""
+PARTS = {
+    "process": {"worker": "treadle.engines.worker", "guard": "treadle.engines.guard"},
+    "slurm": {"worker": "treadle.engines.worker", "guard": "treadle.engines.guard"},
+    "dask": {
+        "worker": "multiprocessing.spawn",
+        "guard": "treadle.engines.guard",
+        "scheduler": "treadle.engines.dask_cluster",
+    },
+}
+"""Engine -> part -> what the command line of its processes has."""
 LEASE = 2.0
 PATIENCE = 120.0
 ACTION = """
@@ -39,6 +60,7 @@ sleep {seconds}
 """
 NAMES = {"a": [], "b": [], "c": ["a"], "d": ["a", "b"], "e": ["c"], "f": ["c", "d"], "g": ["e", "f"], "h": ["b"]}
 """Action -> what it reads."""
+_NODE = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -61,12 +83,15 @@ class Trial:
     """A plan in a folder, run on an engine.
 
     :param seed: of the moment and of which one of several is killed
+    :param cluster: what the engine needs, if that is started apart
     """
 
-    def __init__(self, folder: Path, kind: str, engine: str, seed: int) -> None:
+    def __init__(self, folder: Path, kind: str, engine: str, seed: int, cluster: SlurmCluster | None) -> None:
         self.folder = folder
-        self.what, _, self.whom = kind.partition("-")
+        self.what, self.whom, *more = kind.split("-")
+        self.is_hot = bool(more)
         self.kind = kind
+        self.cluster = cluster
         self.engine = engine
         self.chance = random.Random(f"{kind} {seed}")
 
@@ -74,15 +99,20 @@ class Trial:
         """Run it, kill something in the middle, and look at the end."""
         began = time.monotonic()
         self._write()
-        child = self._start()
-        victim = self._hit(child)
+        child = self._start("run", "-k", *(("--outlive", "30s") if self.is_hot else ()))
+        victims = [] if self.whom == "slurmd" else self._hit(child)
+        was_hit = bool(victims) or self._hit_node(child)
         code = _code_of(child)
         if code is not None and code < 0:
-            code = _code_of(self._start())
+            code = _code_of(self._start("resume", "--hot", "-k")) if self.is_hot else 2
+            if code == 2:
+                # it was killed before it could say how it was called
+                code = _code_of(self._start("run", "-k"))
         wrong = [] if code == 0 else [f"the run ended with {code}: {(self.folder / 'said').read_text()}"]
-        if self.what == "freeze" and victim is not None:
+        if self.what == "freeze" and self.whom != "slurmd":
             # what was frozen wakes at last, and changes nothing
-            _signal(victim, signal.SIGCONT)
+            for victim in victims:
+                _signal(victim, signal.SIGCONT)
         wrong += self._wrong()
         if not _comes(lambda: not list(self._living())):
             wrong.append(f"left running: {[' '.join(one.cmdline()[-3:]) for one in self._living()]}")
@@ -90,7 +120,7 @@ class Trial:
                 one.kill()
         pids = [path.read_text().split() for path in self.folder.glob("*.pids")]
         attempts = sum(map(len, pids))
-        return Ended(self.kind, "; ".join(wrong), attempts, time.monotonic() - began, victim is not None)
+        return Ended(self.kind, "; ".join(wrong), attempts, time.monotonic() - began, was_hit)
 
     def _write(self) -> None:
         actions = {}
@@ -112,38 +142,69 @@ class Trial:
             del plan["engine"]
         (self.folder / "treadle.yaml").write_text(json.dumps(plan, indent=1))
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self, *words: str) -> subprocess.Popen[bytes]:
         with (self.folder / "said").open("ab") as said:
             return subprocess.Popen(
-                [sys.executable, "-m", "treadle", "run", "-k"],
+                [sys.executable, "-m", "treadle", *words],
                 cwd=self.folder,
+                env=None if self.cluster is None else self.cluster.environ(),
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
                 start_new_session=True,
             )
 
-    def _hit(self, child: subprocess.Popen[bytes]) -> psutil.Process | None:
-        """Kill or freeze one of its processes at a random moment, while an action runs; return that."""
-        _comes(lambda: any(self.folder.glob("*.pids")) or child.poll() is not None)
-        end = time.monotonic() + self.chance.uniform(0.0, 1.2)
-        _comes(lambda: time.monotonic() >= end)
+    def _hit(self, child: subprocess.Popen[bytes]) -> list[psutil.Process]:
+        """Kill or freeze one of its processes at a random moment, while an action runs; return what was."""
+        self._await_moment(child)
         if self.whom == "run":
             found = [psutil.Process(child.pid)] if child.poll() is None else []
         else:
-            named = [one for one in self._living() if f"treadle.engines.{self.whom}" in " ".join(_cmdline(one))]
-            # a program that is just being started looks like the worker that starts it
-            pids = {one.pid for one in named}
-            found = [one for one in named if _parent(one) not in pids]
+            found = self._processes_of("worker" if self.whom == "both" else self.whom)
         if not found:
-            return None
-        victim = self.chance.choice(found)
-        _signal(victim, signal.SIGKILL if self.what == "kill" else signal.SIGSTOP)
+            return []
+        victims = [self.chance.choice(found)]
+        if self.whom == "both":
+            guards = self._processes_of("guard")
+            victims += [one for one in guards if _parent(one) == victims[0].pid]
+        for victim in victims:
+            _signal(victim, signal.SIGKILL if self.what == "kill" else signal.SIGSTOP)
         if self.what == "freeze" and self.whom == "run":
-            end = time.monotonic() + self.chance.uniform(0.5, 2.0) * LEASE
-            _comes(lambda: time.monotonic() >= end)
-            _signal(victim, signal.SIGCONT)
-        return victim
+            self._wait_a_lease()
+            _signal(victims[0], signal.SIGCONT)
+        return victims
+
+    def _hit_node(self, child: subprocess.Popen[bytes]) -> bool:
+        """Kill or freeze the daemon of a node for a while."""
+        cluster = self.cluster
+        if cluster is None or self.whom != "slurmd":
+            return False
+        self._await_moment(child)
+        with _NODE:
+            # trials share it
+            cluster.send("slurmd", signal.SIGKILL if self.what == "kill" else signal.SIGSTOP)
+            self._wait_a_lease()
+            if self.what == "kill":
+                cluster.start_one("slurmd")
+            else:
+                cluster.send("slurmd", signal.SIGCONT)
+        return True
+
+    def _await_moment(self, child: subprocess.Popen[bytes]) -> None:
+        _comes(lambda: any(self.folder.glob("*.pids")) or child.poll() is not None)
+        end = time.monotonic() + self.chance.uniform(0.0, 1.2)
+        _comes(lambda: time.monotonic() >= end)
+
+    def _wait_a_lease(self) -> None:
+        end = time.monotonic() + self.chance.uniform(0.5, 2.0) * LEASE
+        _comes(lambda: time.monotonic() >= end)
+
+    def _processes_of(self, part: str) -> list[psutil.Process]:
+        wanted = PARTS[self.engine][part]
+        named = [one for one in self._living() if wanted in " ".join(_cmdline(one))]
+        # a program that is just being started looks like the worker that starts it
+        pids = {one.pid for one in named}
+        return [one for one in named if _parent(one) not in pids]
 
     def _wrong(self) -> list[str]:
         found = []
@@ -159,7 +220,7 @@ class Trial:
         """Yield the processes that run in the folder."""
         for one in psutil.process_iter():
             try:
-                if one.cwd() == str(self.folder) and one.status() != psutil.STATUS_ZOMBIE:
+                if f"{one.cwd()}/".startswith(f"{self.folder}/") and one.status() != psutil.STATUS_ZOMBIE:
                     yield one
             except psutil.Error:
                 continue
@@ -210,12 +271,23 @@ def _comes(what: Callable[[], bool], seconds: float = 60.0) -> bool:
     return True
 
 
-def trials(kind: str, times: int, *, engine: str = "process", seed: int = 1, at_once: int = 4) -> Iterator[Ended]:
-    """Run trials of one kind, some at once, and yield how each went."""
+def trials(
+    kind: str,
+    times: int,
+    *,
+    engine: str = "process",
+    seed: int = 1,
+    at_once: int = 4,
+    cluster: SlurmCluster | None = None,
+) -> Iterator[Ended]:
+    """Run trials of one kind, some at once, and yield how each went.
+
+    :param cluster: what the engine needs, if that is started apart
+    """
 
     def one(number: int) -> Ended:
         with tempfile.TemporaryDirectory(prefix=f"treadle-{kind}-", ignore_cleanup_errors=True) as folder:
-            return Trial(Path(os.path.realpath(folder)), kind, engine, seed + number).run()
+            return Trial(Path(os.path.realpath(folder)), kind, engine, seed + number, cluster).run()
 
     with ThreadPoolExecutor(at_once) as pool:
         yield from pool.map(one, range(times))
@@ -224,15 +296,30 @@ def trials(kind: str, times: int, *, engine: str = "process", seed: int = 1, at_
 def main() -> int:
     """Run trials of all kinds that are named."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kinds", nargs="*", default=list(KINDS), metavar="KIND")
+    parser.add_argument("kinds", nargs="*", metavar="KIND")
     parser.add_argument("--times", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--engine", default="process")
+    parser.add_argument("--engine", default="process", choices=list(KINDS))
     parser.add_argument("--at-once", type=int, default=4)
     given = parser.parse_args()
+    cluster = None
+    if given.engine == "slurm":
+        from slurm_cluster import SlurmCluster
+
+        cluster = SlurmCluster()
+        cluster.start()
+    try:
+        return _try_all(given, cluster)
+    finally:
+        if cluster is not None:
+            cluster.remove()
+
+
+def _try_all(given: argparse.Namespace, cluster: SlurmCluster | None) -> int:
     is_right = True
-    for kind in given.kinds:
-        ended = list(trials(kind, given.times, engine=given.engine, seed=given.seed, at_once=given.at_once))
+    options = {"engine": given.engine, "seed": given.seed, "at_once": given.at_once, "cluster": cluster}
+    for kind in given.kinds or KINDS[given.engine]:
+        ended = list(trials(kind, given.times, **options))
         wrong = [one.wrong for one in ended if one.wrong]
         is_right = is_right and not wrong
         hit, attempts = sum(one.was_hit for one in ended), sum(one.attempts for one in ended)
