@@ -185,6 +185,40 @@ def test_a_run_that_takes_over_may_be_killed_too(runs: Runs) -> None:
     runs.check_done()
 
 
+def test_a_run_that_is_hung_up_leaves_what_may_outlive_it(runs: Runs) -> None:
+    """H1: as if it were killed, but for what it runs itself."""
+    file = runs.folder / "treadle.yaml"
+    here = "  h: {sh: 'echo $$ > h.pid; exec sleep 300', out: h.o, engine: local}\ndefault: [b, h]"
+    file.write_text(file.read_text().replace("default: [b]", here))
+    child = runs.start("run", "--record", "--outlive", "1h", "-j4")
+    until(lambda: "begun" in runs.log and (runs.folder / "h.pid").exists(), "both")
+    child.send_signal(signal.SIGHUP)
+    # its workers have the other ends of its pipes
+    assert child.wait(DEADLINE) == 128 + signal.SIGHUP
+    for pipe in (child.stdout, child.stderr):
+        assert pipe is not None
+        pipe.close()
+    (pid,) = runs.pids
+    assert is_alive(pid)
+    assert not is_alive(int((runs.folder / "h.pid").read_text()))
+    file.write_text(file.read_text().replace("exec sleep 300", "echo > h.o"))
+    child = runs.start("resume", "--hot")
+    until((runs.folder / "h.o").exists, "what runs here")
+    runs.go()
+    text = runs.end(child)
+    assert "still with their engine: a" in text
+    assert runs.pids == [pid]
+    assert runs.log == "begun\nover\n"
+
+
+def test_without_it_what_is_hung_up_leaves_nothing(runs: Runs) -> None:
+    child = runs.start()
+    until(lambda: "begun" in runs.log, "an attempt")
+    child.send_signal(signal.SIGHUP)
+    runs.end(child, 128 + signal.SIGHUP)
+    assert not is_alive(runs.pids[0])
+
+
 def test_without_it_what_runs_is_ended(runs: Runs) -> None:
     pid = runs.killed()
     child = runs.start("resume")

@@ -40,6 +40,9 @@ class Interrupts(StopRequests):
         self.code = self.code or 128 + number
         if self._walk is None:
             os._exit(self.code)
+        if number == signal.SIGHUP and not self.count:
+            # the terminal is gone, and not the wish for what runs
+            self.is_leaving = self.leaves
         if self.count >= 2:
             _end_all(self._walk, self.code)
         self.request()

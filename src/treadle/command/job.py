@@ -6,7 +6,7 @@ import os
 from time import time
 
 from treadle.core.outcomes import outcome, values_of
-from treadle.engines.base import Attempt
+from treadle.engines.base import LEFT, Attempt, AttemptEnd
 from treadle.engines.process import describe_status
 from treadle.engines.process_marks import mark_of
 from treadle.errors import TreadleError
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from treadle.core.callbacks import NotifyEnd
     from treadle.core.decision import Reason
     from treadle.core.outcomes import Outcome
-    from treadle.engines.base import AttemptEnd
     from treadle.engines.spec import AttemptSpec
     from treadle.engines.without_shell import Direct, Shells
     from treadle.scheduling.job import Host
@@ -201,6 +200,8 @@ class CommandJob(ProcessJob):
         """The attempt of a killed run that it goes on with, None if it begins its own."""
         self.reads_since = 0.0
         """When its attempt may have begun to read, in seconds since the epoch: elsewhere that is heard late."""
+        self.is_left = False
+        """Whether its attempt goes on with its engine after the run."""
         self._whole_limit: float | None = None
         """Its time limit, where part of that was over when it was taken over."""
 
@@ -236,8 +237,11 @@ class CommandJob(ProcessJob):
             self._whole_limit, self.timeout = self.timeout, max(self.timeout - over, 0.001)
 
     def ended(self, how: AttemptEnd) -> None:
-        """Take in how the program has ended."""
-        super().ended(how)
+        """Take in how the program has ended; what is left running has not, for a run that takes it over."""
+        self.is_left = how.cause == LEFT
+        super().ended(AttemptEnd(how.key, None) if self.is_left else how)
+        if self.is_left:
+            self.failure, self.interrupted = how.error, True
         if self._whole_limit is not None:
             self.timeout = self._limit = self._whole_limit
             self._whole_limit = None

@@ -340,6 +340,9 @@ class CommandWalk(Walk):
         """Seconds to wait for what a killed run has left with an engine; None for as long as it takes."""
         self.takes_over = False
         """Whether what a killed run has left with the engine goes on, as far as it can be taken over."""
+        self._found_runners: dict[str, BaseRunner] = {}
+        self._left: list[str] = []
+        """The actions whose attempts go on with their engine after this run."""
         self._taking_over: TakingOver | None = None
         """The attempts that may be taken over yet, None if there are none."""
         self.starting: dict[str, CommandJob] = {}
@@ -444,7 +447,9 @@ class CommandWalk(Walk):
             self._tell_moved()
             self._tell_left_out()
             self._end_leftovers()
-            if self._taking_over is not None:
+            if self._left:
+                self._tell_left()
+            elif self._taking_over is not None:
                 # what was not taken over
                 _end_killed(self.store, wait=True, until=None, say=self._say)
             if self.store.unmarked and not self.store.notes and not is_state_trusted():
@@ -460,6 +465,28 @@ class CommandWalk(Walk):
     def asks_servers(self) -> bool:
         """Whether one of its caches is elsewhere, so that asking it may take a while."""
         return not callable(self.caches) and not all(one.is_own for one in self.caches)
+
+    def leave(self) -> None:
+        """Tell the walk to end as `stop` does, but leave running what an engine runs: another run takes it over."""
+        from treadle.engines.remote import RemoteRunner
+
+        for runner in self._found_runners.values():
+            if isinstance(runner, RemoteRunner):
+                runner.leaves = True
+        self.stop()
+
+    def _collect_left(self, job: CommandJob) -> bool:
+        """Take in that an attempt goes on: its files and its record are as they are, as if this run were killed."""
+        self._left.append(job.uid)
+        self.store.stays_open = True
+        self._note(job, job.outcome)
+        self._count_end(job)
+        self._publish_ended(job, retry=False)
+        return False
+
+    def _tell_left(self) -> None:
+        shown = listed(sorted(self._left), 5)
+        self._say(f"left running with the engine: {shown}; `treadle resume --hot` goes on with that")
 
     def _keeps(self, begun_with: Sequence[str]) -> bool:
         from .taking_over import is_kept
@@ -715,8 +742,9 @@ class CommandWalk(Walk):
     def _end_leftovers(self) -> None:
         """End the processes that actions have left outside of their groups: they could disturb the next run."""
         mark = f"{self.run_id}/"
-        if (self._after_a_run or self._has_required) and next(process_marks.marked(mark), None) is not None:
-            left = process_marks.end_marked(mark)
+        but = (process_marks.AGENT, process_marks.WORKER) if self._left else ()
+        if (self._after_a_run or self._has_required) and next(process_marks.marked(mark, but), None) is not None:
+            left = process_marks.end_marked(mark, but=but)
             if left:
                 self._say(f"{len(left)} processes that actions left running could not be ended")
 
@@ -831,6 +859,7 @@ class CommandWalk(Walk):
         found = runners(self.engines, self.settings.engine, self.store.folder, self.run_id)
         if self._taking_over is not None:
             self._taking_over.join(found, *self._engine_on_record()[:1])
+        self._found_runners = found
         return found
 
     def owner(self, uid: str, command: Command) -> Owner:
@@ -1157,6 +1186,8 @@ class CommandWalk(Walk):
             # the pool could never meet its demand: it was not started, so its outputs and its record stay
             return self._collect_unstarted(job)
         uid, command = job.uid, job.command
+        if job.is_left:
+            return self._collect_left(job)
         self.fingerprinter.files.forget(command.written)
         moved_inputs: list[str] = []
         wrong = job.take_report()

@@ -77,6 +77,10 @@ GRACE = 5.0
 """Seconds between TERM and KILL."""
 
 
+LEFT = "left"
+"""The cause of the end of an attempt that goes on with its engine, as the run was told to leave it."""
+
+
 class Attempt:
     """What is to be started.
 

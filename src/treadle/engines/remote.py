@@ -22,7 +22,7 @@ from treadle.errors import TreadleError, listed
 
 from . import shared_folder
 from .agent import now_with_sleep, system_name
-from .base import BaseRunner
+from .base import LEFT, BaseRunner
 from .probing import Expected
 from .process_marks import KILL
 from .shared_folder import SharedFolder
@@ -140,6 +140,9 @@ class RemoteRunner(BaseRunner):
         self._queue_timeout = queue_timeout
         self._view = view or SharedFolder()
         self._clock = clock
+        self.leaves = False
+        """Whether what is to end is left running, for a run that takes it over."""
+        self._has_left = False
         self._handed: list[tuple[object, Attempt]] = []
         """What was started since the last poll."""
         self._orders: SimpleQueue[tuple[str, Any]] = SimpleQueue()
@@ -203,7 +206,7 @@ class RemoteRunner(BaseRunner):
     def cancel(self, key: object, *, at_once: bool) -> None:
         """Have an attempt end."""
         self._hand_over()
-        self._order("stop", (key, at_once))
+        self._order("leave" if self.leaves and not at_once else "stop", (key, at_once))
 
     def poll(self, timeout: float | None) -> list[AttemptStart | AttemptEnd]:
         """Hand over what was started in this round, and return what was told."""
@@ -265,11 +268,12 @@ class RemoteRunner(BaseRunner):
                     self._refuse_all(_words(error))
                     break
         with contextlib.suppress(Exception):
-            self._renew(is_over=True)
+            self._renew(is_over=not self._has_left)
         with contextlib.suppress(Exception):
-            self.engine.close(keep=False)
-        if self._folder is not None and is_open and not self._remotes:
+            self.engine.close(keep=self._has_left)
+        if self._folder is not None and is_open and not (self._remotes or self._has_left):
             self._tidy(self._folder)
+        self._has_left, self._inherited = False, []
         for known in (self._remotes, self._tokens, self._stops):
             known.clear()
 
@@ -381,6 +385,8 @@ class RemoteRunner(BaseRunner):
             if what == "stop":
                 key, at_once = of
                 self._stop(key, at_once=at_once)
+            elif what == "leave":
+                self._leave(of[0])
             elif what == "take over":
                 self._take_over(*of)
             elif what == "end":
@@ -489,6 +495,18 @@ class RemoteRunner(BaseRunner):
         elif not has_begun and found.get(one.handle, GONE) == GONE and spec.folder.claim(spec.token):
             self._end(one, error="the killed run had handed it over, and no worker has begun it", cause="lost")
             self._losses.discard(spec.uid)
+
+    def _leave(self, key: object) -> None:
+        """Leave an attempt running: from here on it is one of a run that is over."""
+        one = self._remotes.get(self._tokens.get(key, ""))
+        if one is None:
+            return
+        # it may have ended
+        self._look_at(one, one.spec.folder)
+        if self._remotes.pop(one.spec.token, None) is not None:
+            self._has_left = True
+            self._tokens.pop(key, None)
+            self.report(key, error=f"it goes on with the engine {self.name}", cause=LEFT)
 
     def _stop(self, key: object, *, at_once: bool) -> None:
         one = self._remotes.get(self._tokens.get(key, ""))

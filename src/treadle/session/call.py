@@ -79,10 +79,15 @@ class RunReport(Report):
 class StopRequests:
     """Counts what asks a run to end: the first request ends what runs, further ones end it at once."""
 
+    leaves = False
+    """Whether a run that is hung up leaves running what its engine runs: it was told how long that may go on."""
+
     def __init__(self) -> None:
         self.count = 0
         self.code = 0
         """The exit code that the first request stands for, 0 if there was none."""
+        self.is_leaving = False
+        """Whether what an engine runs is left running when the first request ends the run."""
         self._walk: CommandWalk | None = None
         self._repeated = 0
 
@@ -93,6 +98,7 @@ class StopRequests:
     def forget(self) -> None:
         """Drop the requests of before: a run is about to begin, and what they were meant for is over."""
         self.count = self.code = self._repeated = 0
+        self.is_leaving = False
         self._walk = None
 
     def attach(self, walk: CommandWalk) -> None:
@@ -130,6 +136,9 @@ class StopRequests:
         """Tell a walk to end, as often as that was asked for."""
         from treadle.scheduling.scheduler import KILLING, STOPPING
 
+        if self.count == 1 and self.is_leaving:
+            walk.leave()
+            return
         walk.stop(STOPPING if self.count == 1 else KILLING)
 
 

@@ -158,6 +158,8 @@ class Store:
         """Whether only what was wanted and what came after has been read."""
         self.unmarked = ""
         """Why the log that was begun has no mark, so that it counts for nothing in the next run."""
+        self.stays_open = False
+        """Whether the run is not closed, as what it has started goes on: the next one sees to that."""
         self.begins_with: tuple[str, ...] = ()
         """What is put down of a run that begins: the engine that it uses, and the length of the lease there."""
         self._open_runs: dict[str, list[str]] = {}
@@ -263,7 +265,7 @@ class Store:
         """
         self.make_folder()
         self.lock.acquire(run, mark, wait=wait, until=until, on_wait=on_wait)
-        self._run = run
+        self._run, self.stays_open = run, False
         if known is None or not self.load_known(known):
             self.load()
         if self._id:
@@ -288,7 +290,7 @@ class Store:
 
     def close_run(self) -> None:
         """Put down that the run is over, if it wrote anything; write the log anew if most of it is of the past."""
-        if self._run in self._open_runs:
+        if self._run in self._open_runs and not self.stays_open:
             self._append([log.pack(log.CLOSED, [self._run or ""])])
             del self._open_runs[self._run]
             self._compact()
