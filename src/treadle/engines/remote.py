@@ -616,8 +616,9 @@ class RemoteRunner(BaseRunner):
         code, error, cause = report.code, report.error, report.cause
         if one.spec.is_probe and self.on_probe is not None:
             self.on_probe(one.key, report)
-        if one.gone_at is not None and not one.is_stopped and code is not None and code < 0:
-            # it was ended as we took it for gone
+        was_ended = code < 0 if code is not None else not cause
+        if one.gone_at is not None and not one.is_stopped and was_ended:
+            # it was ended, or not begun any more, as we took it for gone
             code, error, cause = None, one.suspicion, one.cause
         if one.is_stopped and code is None:
             # it was stopped before it began, or with its run

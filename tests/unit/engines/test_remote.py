@@ -14,6 +14,7 @@ from treadle import Attempt, AttemptSpec, Hint, Pool, TreadleError
 from treadle.core.lease import parse
 from treadle.core.pool import Allocation
 from treadle.engines import shared_folder
+from treadle.engines.agent import STOPPED
 from treadle.engines.base import AttemptEnd, AttemptStart
 from treadle.engines.remote import RemoteRunner
 from treadle.engines.spec import RunFolder, WorkerReport
@@ -288,14 +289,21 @@ def test_a_report_that_comes_after_all_counts(runs: Runs) -> None:
     assert (runs.ended().code, runs.ends) == (0, [])
 
 
-def test_what_was_ended_as_it_was_taken_for_gone_is_lost_and_no_failure(runs: Runs) -> None:
+@pytest.mark.parametrize(
+    ("code", "error", "cause"),
+    [(-15, "", "lost"), (None, STOPPED, "lost"), (None, "it sees another file", "broken"), (3, "", "")],
+)
+def test_what_was_ended_as_it_was_taken_for_gone_is_lost_and_no_failure(
+    runs: Runs, code: int | None, error: str, cause: str
+) -> None:
+    """Also what had not begun; what has come to an end of its own, or could not, says so."""
     spec = runs.start()
     runs.begin(spec)
     runs.clock.now += LEASE + 1
     runs.let_it_look()
-    runs.report(spec, -15)
+    runs.report(spec, code, error=error, cause=cause if cause != "lost" else "")
     end = runs.ended()
-    assert (end.code, end.cause) == (None, "lost")
+    assert (end.code, end.cause) == (None if cause == "lost" else code, cause)
 
 
 def test_the_word_of_a_guard_ends_the_wait(runs: Runs) -> None:
