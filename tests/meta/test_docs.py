@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -114,3 +115,9 @@ def test_the_pages_that_errors_name_are_there_with_their_anchors() -> None:
             headings = re.findall(r"^#+ (.*)$", (ROOT / page).read_text("utf-8"), re.MULTILINE)
             anchors[page] = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in headings}
         assert not anchor or anchor in anchors[page], place
+
+
+def test_the_pictures_are_drawn_by_the_script() -> None:
+    tool = runpy.run_path(str(ROOT / "docs/_tools/pictures.py"))
+    for name, draw in tool["PICTURES"].items():
+        assert (ROOT / "docs/images" / name).read_text("utf-8") == draw(), "python docs/_tools/pictures.py"
