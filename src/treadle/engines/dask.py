@@ -27,6 +27,7 @@ from treadle.errors import TreadleError, UsageError
 
 from .machine import processors
 from .process_marks import with_mark
+from .processes import WORKER
 from .security import check_address
 from .spec import ENDED, GONE, MOST_AT_ONCE, REFUSED, RUNNING, STARTED, WAITING, Hint, RunFolder
 
@@ -296,7 +297,7 @@ class Dask:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             # what ends a killed run ends it too
-            env=with_mark(inherited(), f"{os.path.basename(self._run.path)}/engine"),
+            env=with_mark(inherited(), f"{os.path.basename(self._run.path)}{WORKER}"),
             start_new_session=True,
         )
         assert self._cluster.stdout is not None
