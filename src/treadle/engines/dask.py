@@ -26,7 +26,7 @@ from treadle.core.pool import Node, Pool
 from treadle.errors import TreadleError, UsageError
 
 from .machine import processors
-from .process_marks import with_mark
+from .process_marks import wait_for_group, with_mark
 from .processes import WORKER
 from .security import check_address
 from .spec import ENDED, GONE, MOST_AT_ONCE, REFUSED, RUNNING, STARTED, WAITING, Hint, RunFolder
@@ -325,6 +325,8 @@ class Dask:
             cluster.kill()
             cluster.wait()
         cluster.stdout.close()
+        # its workers end when they see that it is gone
+        wait_for_group(cluster.pid)
 
     def _set_up(self, client: Client, workers: dict[str, dict[str, Any]]) -> None:
         """Begin to use a client."""

@@ -12,9 +12,8 @@ import argparse
 import json
 import os
 import signal
-import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .process import seal_descriptors
 
@@ -35,10 +34,12 @@ _QUIET: dict[str, Any] = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.target": False,
     "distributed.worker.profile.enabled": False,
+    # Dask is loaded once, and not by each worker
+    "distributed.worker.multiprocessing-method": "forkserver",
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the cluster until the standard input ends."""
     parser = argparse.ArgumentParser(prog="python -m treadle.engines.dask_cluster", description=__doc__)
     parser.add_argument("--workers", type=int, required=True)
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     distributed: Any = import_module("distributed")
     dask.config.set(_QUIET)
     keys = distributed.Security.temporary()
-    with distributed.LocalCluster(
+    cluster = distributed.LocalCluster(
         n_workers=given.workers,
         threads_per_worker=given.threads,
         processes=True,
@@ -69,14 +70,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         silence_logs=50,
         memory_limit=0,
         local_directory=given.folder,
-    ) as cluster:
-        line = {"address": cluster.scheduler_address, **{name: getattr(keys, name) for name in KEYS}}
-        os.write(said, (json.dumps(line) + "\n").encode())
-        os.close(said)
-        while os.read(0, 4096):
-            pass
-    return 0
+    )
+    line = {"address": cluster.scheduler_address, **{name: getattr(keys, name) for name in KEYS}}
+    os.write(said, (json.dumps(line) + "\n").encode())
+    os.close(said)
+    while os.read(0, 4096):
+        pass
+    # nothing of the run is running, or it was killed: workers end when we do, and their guards see to the rest;
+    # closing each worker takes seconds.
+    os._exit(0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

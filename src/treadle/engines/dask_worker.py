@@ -22,8 +22,9 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from .agent import Agent
 from .base import GRACE
 from .shared_folder import DelayedFolder, SharedFolder
-from .spec import GONE, STARTED, Hint
-from .worker import ENDED, LONGEST_NAP
+from .spec import ENDED, GONE, STARTED, Hint
+from .worker import ENDED as WAS_ENDED
+from .worker import LONGEST_NAP
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from distributed import Scheduler, Worker
 
+TELL_START_AFTER = 0.2
+"""Seconds after which it is told that an attempt has started: what is over by then is told by its end alone."""
 PLUGIN = "treadle"
 """The name of what a worker calls when it is closed."""
 
@@ -71,7 +74,7 @@ class Keeper:
 
     def end_all(self) -> None:
         """Have all that runs end, with its grace."""
-        self._say(lambda: self.agent.end_all(ENDED))
+        self._say(lambda: self.agent.end_all(WAS_ENDED))
 
     @property
     def is_idle(self) -> bool:
@@ -141,11 +144,22 @@ async def run_spec(path: str, token: str, topic: str, patience: float, delay: fl
     :param alone: whether it is to have a worker process of its own
     """
     worker, loop, is_over = get_worker(), asyncio.get_running_loop(), asyncio.Event()
+    start: asyncio.TimerHandle | None = None
+
+    def say(hint: Hint) -> None:
+        worker.log_event(topic, [worker.address, *hint])
 
     def hear(hint: Hint) -> None:
-        worker.log_event(topic, [worker.address, *hint])
-        if hint.what != STARTED:
-            is_over.set()
+        nonlocal start
+        if hint.what == STARTED:
+            start = loop.call_later(TELL_START_AFTER, say, hint)
+            return
+        if start is not None:
+            start.cancel()
+        if hint.what != ENDED:
+            say(hint)
+        # the end of the task tells the rest
+        is_over.set()
 
     if alone:
         await _run_alone(path, token, patience, delay, hear)
