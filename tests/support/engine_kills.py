@@ -38,11 +38,13 @@ KINDS = {
     "dask": (*_USUAL, "kill-scheduler", "freeze-scheduler"),
 }
 """Engine -> what may be done to which of its parts: `both` are a worker and its guard."""
+FORKED = "multiprocessing.forkserver"
+"""What the command lines of the workers have that a run starts for Dask, and of the process that has forked them."""
 PARTS = {
     "process": {"worker": "treadle.engines.worker", "guard": "treadle.engines.guard"},
     "slurm": {"worker": "treadle.engines.worker", "guard": "treadle.engines.guard"},
     "dask": {
-        "worker": "multiprocessing.spawn",
+        "worker": FORKED,
         "guard": "treadle.engines.guard",
         "scheduler": "treadle.engines.dask_cluster",
     },
@@ -204,7 +206,11 @@ class Trial:
         named = [one for one in self._living() if wanted in " ".join(_cmdline(one))]
         # a program that is just being started looks like the worker that starts it
         pids = {one.pid for one in named}
-        return [one for one in named if _parent(one) not in pids]
+        first = [one for one in named if _parent(one) not in pids]
+        if wanted != FORKED:
+            return first
+        servers = {one.pid for one in first}
+        return [one for one in named if _parent(one) in servers]
 
     def _wrong(self) -> list[str]:
         found = []

@@ -26,8 +26,7 @@ from treadle.core.pool import Node, Pool
 from treadle.errors import TreadleError, UsageError
 
 from .machine import processors
-from .process_marks import wait_for_group, with_mark
-from .processes import WORKER
+from .process_marks import WORKER, wait_for_group, with_mark
 from .security import check_address
 from .spec import ENDED, GONE, MOST_AT_ONCE, REFUSED, RUNNING, STARTED, WAITING, Hint, RunFolder
 
