@@ -153,6 +153,8 @@ class Caching:
         self._storing = Background(1)
         self._uploads = Background(_UPLOADS)
         self._slowness = policy.Breaker()
+        self._faulted = 0
+        """How often a store has failed."""
 
     def _keys(self, command: Command, inputs: ActionInputs) -> Sequence[str]:
         """Return a key for each namespace; none for what has none."""
@@ -234,13 +236,15 @@ class Caching:
 
     def fetch(self, wanted: Wanted) -> Hit | None:
         """Do the same with all caches, in any thread; what it returns has to be asked about, see `still_holds`."""
-        began = monotonic()
+        began, faults = monotonic(), self._faulted
         caches = self._caches
         if self._slowness.is_open(began):
             caches = [cache for cache in caches if cache.is_own]
         hit = self._found(caches, wanted.keys, wanted.command, self._values_now, lambda _: False)
         now = monotonic()
-        if wanted.duration is not None and now - began > max(wanted.duration, _SLOW):
+        # a store that fails is told of, and stops being asked, by itself
+        has_failed = self._faulted != faults
+        if wanted.duration is not None and now - began > max(wanted.duration, _SLOW) and not has_failed:
             self._slowness.failed("", now)
             if self._slowness.is_open(now):
                 self._note_once(
@@ -644,6 +648,7 @@ class Caching:
 
     def _fault(self, cache: OutputCache, error: CacheError) -> None:
         """Note a fault, each kind of a store once."""
+        self._faulted += 1
         if self._note_once(f"{cache.name} {error.kind}", f"the {cache.name} cache {error}"):
             self._faults.append((cache.name, error.kind))
 
