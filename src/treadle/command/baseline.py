@@ -49,7 +49,7 @@ def check(
                 )
         if not path or path.endswith("/") or any(holds(one, path) for one in outputs):
             raise UsageError(
-                f"the baseline {path!r} of {output!r} is no file beside the outputs",
+                f"the baseline {path!r} of {output!r} is no file apart from the outputs",
                 facts=("expected a file that no action makes",),
             )
 

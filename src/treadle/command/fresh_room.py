@@ -144,7 +144,7 @@ class FreshRoom(Room):
             own = next((one for one in command.made if one.endswith("/") and path.startswith(one)), "")
             if own:
                 raise TreadleError(
-                    f"it reads {path}, which lies in its output {own}",
+                    f"it reads {path}, which is in its output {own}",
                     hint="a new folder begins with empty output folders: read it from another place",
                 )
             if path.endswith("/"):

@@ -257,7 +257,7 @@ class Room:
                     "without keep: true it would be moved aside before the command starts",
                 ),
                 hint="name it in `in` if it is only read, or in `edits` if it is read and rewritten;"
-                " `keep: true` is for a generated file that is committed: it is taken over as it lies there",
+                " `keep: true` is for a generated file that is committed: it is taken over as it is",
             )
 
     def _clear(self, output: str, full: str, status: os.stat_result, aside: str) -> None:

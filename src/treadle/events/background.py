@@ -116,7 +116,7 @@ class Background:
         except (OSError, RuntimeError) as error:
             self._failed = True
             self._close_pipe()
-            self._say(f"what goes on beside the run is left out: {error}")
+            self._say(f"background work of the run is left out: {error}")
             return False
         self._thread = thread
         return True

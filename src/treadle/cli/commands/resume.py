@@ -74,7 +74,7 @@ def _has_gone_to_its_folder(call: Call) -> bool:
     if not run.plan or not os.path.isfile(plan) or not os.path.isdir(folder):
         raise UsageError(
             f"the plan {run.plan} of the run {run.id} is not in {root} any more",
-            hint="without it nothing tells what is left to do",
+            hint="without it nothing shows what is left to do",
         )
     if os.path.realpath(folder) == os.path.realpath(os.getcwd()):
         return False

@@ -24,7 +24,7 @@ def runs_command(call: Call) -> int:
     """List recorded runs, the newest first."""
     options = call.options
     if len(options.names) > 1:
-        raise UsageError("`treadle runs` takes one name or pattern of actions", hint="'*' stands for any text")
+        raise UsageError("`treadle runs` takes one name or pattern of actions", hint="'*' matches any text")
     with ledger_of(call, rebuild=options.rebuild) as ledger:
         most = options.last if options.last is not None else 0 if options.json else SHOWN
         wanted = RunFilter(
