@@ -1,7 +1,7 @@
 """The statuses a job can end with; it knows nothing of jobs.
 
 ReturnValue is what an IntEnum is, without the module `enum`: that takes longer to load than all that a run with one
-edited file does beside starting its programs.
+edited file does besides starting its programs.
 """
 
 from __future__ import annotations

@@ -9,8 +9,15 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TOOL = runpy.run_path(str(ROOT / "docs/_tools/count_words.py"))
-BOUNDS = {"README.md": 0, "CONTRIBUTING.md": 2, "docs/tutorials": 1, "docs/howto": 20, "docs/reference": 130}
-BOUNDS |= {"docs/explanation": 110, "src/treadle": 330}
+BOUNDS = {
+    "README.md": 0,
+    "CONTRIBUTING.md": 3,
+    "docs/tutorials": 0,
+    "docs/howto": 5,
+    "docs/reference": 5,
+    "docs/explanation": 5,
+    "src/treadle": 300,
+}
 """How many there are at most: lower a bound when you have removed some."""
 
 

@@ -104,7 +104,7 @@ def _holding(
 
 
 def _check(job: AbstractJob, demand: Demand, pool: Pool, around: Sequence[Demand]) -> None:
-    """Refuse what the whole pool could not meet, or not beside what the schedulers around the job hold."""
+    """Refuse what the whole pool could not meet, or not besides what the schedulers around the job hold."""
     subject = described(job) if isinstance(job, JobGraph) else f"the job {name_of(job)!r}"
     refused = pool.refusal(demand)
     if refused is not None:

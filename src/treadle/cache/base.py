@@ -25,7 +25,7 @@ EMPTY = Digest("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 class CacheError(Exception):
     """A store did not do what was asked of it. For the run that is a miss.
 
-    :param kind: one word or a few that say what kind of fault it is; each kind is told once a run
+    :param kind: one word or a few that say what kind of fault it is; each kind is reported once a run
     :param detail: what the system says
     """
 

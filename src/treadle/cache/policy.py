@@ -112,7 +112,7 @@ class Breaker:
         self._faults = 0
         self._until = -inf
         self.why = ""
-        """The kind of the last fault, which was told."""
+        """The kind of the last fault, which was reported."""
 
     def is_open(self, now: float) -> bool:
         """Return whether it is not asked now."""

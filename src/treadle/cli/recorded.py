@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def state_of(call: Call) -> str:
-    """Return the state folder beside the plan of a call.
+    """Return the state folder next to the plan of a call.
 
     :raises TreadleError: there is no plan, or the state folder is that of another user
     """
@@ -133,7 +133,7 @@ def _widths(cells: Sequence[Sequence[Piece]], room: int, gap: int) -> list[int] 
 
 
 def _stacked(row: Sequence[Piece], indent: str, room: int, gap: int) -> list[Line]:
-    """Return a row whose columns do not fit beside each other: its first cell, and the others below it."""
+    """Return a row whose columns do not fit next to each other: its first cell, and the others below it."""
     (first, style), *others = row
     inner = indent + "  "
     lines: list[list[Piece]] = [

@@ -1,4 +1,4 @@
-"""Artifacts: files that an attempt leaves beside its outputs, moved to the state folder after its end.
+"""Artifacts: files that an attempt leaves besides its outputs, moved to the state folder after its end.
 
 They are no outputs and in no fingerprint. Only what an attempt has written itself is moved: no input and no output
 of any action, nothing that git tracks, no link, nothing that is reached through one. A walk without an action that

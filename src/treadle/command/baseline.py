@@ -107,7 +107,7 @@ def _opened(path: str) -> IO[bytes]:
 
 
 def how_to_accept(uid: str) -> str:
-    """Return in words how a difference is accepted, to be put behind the reason."""
+    """Return in words how a difference is accepted, to be put after the reason."""
     return f"{ACCEPT}{shell_join(['treadle', 'accept', uid])}"
 
 
@@ -116,7 +116,7 @@ def replace(source: str, full: str, fresh: str) -> bool:
 
     The file that a link leads to is replaced, and not the link. Mode and owner of the one before stay.
 
-    :param fresh: where to make the copy: a path in the state, so that a kill leaves nothing beside the baseline
+    :param fresh: where to make the copy: a path in the state, so that a kill leaves nothing next to the baseline
     :raises OSError: it cannot be put there; the one before stays
     """
     target = os.path.realpath(full)

@@ -239,7 +239,7 @@ class Limits:
 
     @property
     def says_demand(self) -> bool:
-        """Whether anything beside a queue and tokens is said."""
+        """Whether anything besides a queue and tokens is said."""
         return bool(self.resources or self.fallbacks or self.mutex or self.exclusive or self.limit is not None)
 
     @property

@@ -64,7 +64,7 @@ def _entries(text: str) -> list[tuple[int, str]]:
             first = number
             if line.lstrip(" \t").startswith("#"):
                 continue
-        # an even number of backslashes stands for half as many, and for no end of a line
+        # an even number of backslashes means half as many, and for no end of a line
         if (len(line) - len(line.rstrip("\\"))) % 2:
             held.append(line[:-1])
             continue
@@ -95,7 +95,7 @@ def _words(line: str) -> list[str]:
         if char == "\\":
             count = len(line) - at - len(line[at:].lstrip("\\"))
             after = line[at + count : at + count + 1]
-            # only before these a backslash means something; one that stands for itself is doubled before a blank
+            # only before these a backslash means something; one that means itself is doubled before a blank
             if after and after in " \t" and count % 2:
                 word, at = word + "\\" * (count // 2) + after, at + count
             elif after and after in "#:":

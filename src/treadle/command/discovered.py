@@ -98,7 +98,7 @@ class DiscoveredInputs:
             own = _own_in(path, command)
             producers = self._producers_of(uid, path, links)
             if _is_around(path, seen) or seen.value.startswith(SUCCESS):
-                # what stands for a success is only written by its producer, which is looked at below
+                # what represents a success is only written by its producer, which is looked at below
                 has_moved = False
             elif path in before:
                 has_moved = _others_moved(own, before[path], seen) if own else moved(before[path], seen)
@@ -301,7 +301,7 @@ def owner_of(uid: str, command: Command) -> Owner:
 
 
 def stand_ins(commands: Iterable[object]) -> dict[str, str]:
-    """Return folder -> the file that stands for what is in it, of outputs that are judged by presence."""
+    """Return folder -> the file that represents what is in it, of outputs that are judged by presence."""
     found: dict[str, str] = {}
     for command in commands:
         if isinstance(command, Command) and (command.presence or command.installed):

@@ -408,7 +408,7 @@ def made_once(command: Command) -> Fingerprint:
 
 
 def _is_made_by(command: Command, path: str) -> bool:
-    """Return whether a path is an output of the command, or lies in one, or is edited by it."""
+    """Return whether a path is an output of the command, or is in one, or is edited by it."""
     return path in command.edits or any(holds(out, path) for out in command.outputs)
 
 

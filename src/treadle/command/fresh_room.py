@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _OLD, _BESIDE = ".old", ".beside"
 """In the folder of these folders, each with a folder for each run: output folders that were moved away for new
-ones, and paths that lie beside the places of outputs. No encoded name of an action begins with a dot. What a
+ones, and paths that are next to the places of outputs. No encoded name of an action begins with a dot. What a
 checkout brings names no run that was killed here, so it is never taken for what such a run has left."""
 
 
@@ -73,7 +73,7 @@ class FreshRoom(Room):
         self._has_old = False
         """Whether there is a folder for these."""
         self._has_intent = False
-        """Whether something was put down of what lies beside the places of outputs."""
+        """Whether something was put down of what is next to the places of outputs."""
         self._old = os.path.join(_OLD, run, os.path.basename(folder))
         self._intent = os.path.join(os.path.dirname(folder), _BESIDE, run, os.path.basename(folder))
         self._run = run
@@ -237,7 +237,7 @@ class FreshRoom(Room):
         for output in self.command.made:
             self._refuse_elsewhere(output, top)
         try:
-            # what lies in an output folder goes with it
+            # what is in an output folder goes with it
             for output in sorted(self.command.made, key=lambda path: (path[-1] != "/", path)):
                 self._take(output, aside)
         finally:
@@ -386,7 +386,7 @@ class FreshRoom(Room):
         return True
 
     def _merge(self, folder: str, aside: str) -> None:
-        """Put what the attempt has made in a folder beside what stays there, never over it."""
+        """Put what the attempt has made in a folder next to what stays there, never over it."""
         new = os.path.join(self.folder, folder)
         with os.scandir(new) as entries:
             made = sorted(entries, key=lambda entry: entry.name)
@@ -413,7 +413,7 @@ class FreshRoom(Room):
                 self._put(entry.path, full)
 
     def _put(self, new: str, full: str) -> None:
-        """Rename something to its place; on another file system it is copied beside it first."""
+        """Rename something to its place; on another file system it is copied next to it first."""
         try:
             _rename(new, full)
             return
@@ -432,7 +432,7 @@ class FreshRoom(Room):
             raise
 
     def _beside(self, full: str, kind: str) -> str:
-        """Return a new name beside a path; it is put down first, so that the next run finds it after a kill."""
+        """Return a new name next to a path; it is put down first, so that the next run finds it after a kill."""
         folder, name = os.path.split(full)
         token = os.urandom(8).hex()
         beside = os.path.join(folder, f".{shortened(name)}.{token}.treadle-{kind}")
@@ -484,8 +484,8 @@ class FreshRoom(Room):
 def tidy(state: str, run: str) -> list[str]:
     """Tidy up after a run that was killed while outputs were renamed; return what was moved aside.
 
-    Copies beside the places of outputs are removed. Output folders that were moved away are moved to `replaced`:
-    what came to them in the meantime cannot be told from what was ours.
+    Copies next to the places of outputs are removed. Output folders that were moved away are moved to `replaced`:
+    what came to them in the meantime cannot be distinguished from what was ours.
 
     :param state: the state folder
     :param run: the id of that run

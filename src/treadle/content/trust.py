@@ -1,4 +1,4 @@
-"""Which plans and which state count: those that belong to the user who runs Treadle, or to root.
+"""Which plans and which state count: those that belong to the user that runs Treadle, or to root.
 
 A plan says what runs, and the state says what need not run. So neither is used if another user owns it or may
 write to it. `TREADLE_SAFE_FOLDERS` names folders where the user decides otherwise. And as the state of a checkout
@@ -48,7 +48,7 @@ class User:
         self.owners = {0, uid}
         self.groups = {gid}
         if uid == 0:
-            # sudo: the files of the user who called it are as much theirs as the call
+            # sudo: the files of the user that called it are as much theirs as the call
             self.owners.update(_number(environ.get(_CALLER)))
             self.groups.update(_number(environ.get("SUDO_GID")))
 
@@ -189,7 +189,7 @@ def foreign_file(path: str, *, shared: bool = False) -> Found | None:
 def foreign_link(path: str) -> Found | None:
     """Return the first link on the way to a path that does not count, with the reason; None if there is none.
 
-    The owner of a link chooses what it leads to, and so does any user who may put another one in its place: that
+    The owner of a link chooses what it leads to, and so does any user that may put another one in its place: that
     would choose among our own files, which count.
     """
     owners = _us().owners
@@ -259,7 +259,7 @@ def new_id(before: str = "") -> str:
 
 
 def is_marked(log_id: str) -> bool:
-    """Return whether this user's Treadle made the log with this id; under sudo also that of the user who called.
+    """Return whether this user's Treadle made the log with this id; under sudo also that of the user that called.
 
     A mark counts as plans do: neither to it nor to the folder of marks may another user write.
     """

@@ -61,8 +61,8 @@ class Server:
     """Listens for requests to one run. All but what `handle` is given is called in one thread.
 
     :param folder: the folder of the run
-    :param handle: called with each request, the user who has sent it, and what takes the answer
-    :param clock: tells seconds
+    :param handle: called with each request, the user that has sent it, and what takes the answer
+    :param clock: returns seconds
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Server:
             selector = self._selector = selectors.DefaultSelector()
             selector.register(listening, selectors.EVENT_READ)
             selector.register(self._wake_in, selectors.EVENT_READ)
-            # one descriptor stands for all of them: epoll and kqueue can be waited for themselves
+            # one descriptor represents all of them: epoll and kqueue can be waited for themselves
             return selector.fileno()
         except BaseException:
             self.close()

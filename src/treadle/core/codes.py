@@ -103,7 +103,7 @@ class Codes:
         self._kinds = {code: meaning for code, meaning in said.items() if meaning != "retry"}
 
     def kind_of(self, code: int) -> str:
-        """Return the kind of outcome that an exit code stands for."""
+        """Return the kind of outcome that an exit code means."""
         return self._kinds.get(code, "failed")
 
     @property

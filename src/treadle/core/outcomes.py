@@ -223,7 +223,7 @@ _OF_STATUS = {status: outcome(kind) for status, kind in _KINDS_OF_STATUS.items()
 
 
 def outcome_of_status(status: ReturnValue, reason: str = "") -> Outcome:
-    """Return the outcome that a bare status stands for; of `unknown` it is an error, as no job should end so."""
+    """Return the outcome that a bare status means; of `unknown` it is an error, as no job should end so."""
     return outcome(_KINDS_OF_STATUS[status], reason) if reason else _OF_STATUS[status]
 
 
@@ -254,7 +254,7 @@ _UNHEARD: Mapping[str, float] = {}
 class Steps:
     """The phase of a job that was queued, and when each attempt of it has come to which phase.
 
-    :param phase: that of a job for which nothing was heard of yet
+    :param phase: that of a job for which nothing was reported yet
     """
 
     __slots__ = ("_heard", "phase")
@@ -267,7 +267,7 @@ class Steps:
     def times(self) -> list[dict[str, float]]:
         """For each attempt the phases it has come to, each with its time on the monotonic clock.
 
-        A step that was not heard of is as late as the next one. Only the last attempt is `done` at some time.
+        A step that was not reported is as late as the next one. Only the last attempt is `done` at some time.
         """
         return [filled_in(heard) for heard in self._heard]
 
@@ -284,7 +284,7 @@ class Steps:
         self.hear(at)
 
     def pass_on(self, phase: str, at: float) -> None:
-        """Come to a later phase of this attempt: what lies between was not heard of. What is there already stays.
+        """Come to a later phase of this attempt: what is between was not reported. What is there already stays.
 
         :raises InternalError: it is past that phase
         """
@@ -297,7 +297,7 @@ class Steps:
 
     @property
     def heard(self) -> Mapping[str, float]:
-        """What was heard of the last attempt: phase -> time, also what is heard of it later."""
+        """What was reported of the last attempt: phase -> time, also what is reported later."""
         return self._heard[-1] if self._heard else _UNHEARD
 
     def hear(self, at: float) -> None:
@@ -307,7 +307,7 @@ class Steps:
 
 
 def filled_in(heard: Mapping[str, float]) -> dict[str, float]:
-    """Return when an attempt has come to each phase, up to the last one that was heard of.
+    """Return when an attempt has come to each phase, up to the last one that was reported.
 
     :param heard: phase -> time, of those that were
     """
@@ -361,7 +361,7 @@ class _Attributes:
 
 
 class SaysValues:
-    """What can say something of its work, beside how it has ended: measurements and attributes."""
+    """What can say something of its work, besides how it has ended: measurements and attributes."""
 
     _treadle_values: Values | None = None
     """What its last attempt has said, None for nothing."""
@@ -583,7 +583,7 @@ class ActionReport:
         self.earlier: list[ActionReport] = _NO_EARLIER
         """How it fared up to the end of each attempt before, the first one first."""
         self.heard: Mapping[str, float] = _UNHEARD
-        """Phase -> when its last attempt came to it, of those that were heard of."""
+        """Phase -> when its last attempt came to it, of those that were reported."""
         self.host = ""
         """Where its last attempt ran, as its engine says; "" where that says nothing."""
         self.resources: Allocation | None = None

@@ -76,7 +76,7 @@ def folders_around(path: str) -> Iterator[str]:
 
 
 def shortened(name: str) -> str:
-    """Return the beginning of a name, so that there is room for more behind it: a file system counts bytes."""
+    """Return the beginning of a name, so that there is room for more after it: a file system counts bytes."""
     return name.encode("utf-8", "surrogateescape")[:100].decode("utf-8", "surrogateescape")
 
 

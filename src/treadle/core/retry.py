@@ -184,7 +184,7 @@ class Tries:
 
     :param retries: how often and after what it is tried again
     :param amounts: type of resources, and `timeout` -> what the first attempt asks for
-    :param seed: what jitter depends on, beside the number of the attempt
+    :param seed: what jitter depends on, besides the number of the attempt
     """
 
     __slots__ = (
@@ -244,7 +244,7 @@ class Tries:
         :param code: the exit code, negative for a signal; None if no program of it ended by itself
         :param codes: exit codes that ask for another attempt
         :param host: where it ran, "" if that is not known
-        :param cap: returns how much of a type there is at most, beside all else that is asked for; None for any
+        :param cap: returns how much of a type there is at most, besides all else that is asked for; None for any
             amount
         :raises UsageError: a function has grown something to what is no amount
         """

@@ -105,9 +105,9 @@ _OF_SKIPS = {"blocked": BLOCKED, "not_needed": NOT_NEEDED}
 
 
 class ActionStates:
-    """The actions of a run that something has happened to, and their attempts: all that is told is a step.
+    """The actions of a run that something has happened to, and their attempts: all that is reported is a step.
 
-    What nothing was told of waits. Steps between, such as that it was ready, need not be told.
+    What nothing was reported of waits. Steps between, such as that it was ready, need not be reported.
     """
 
     __slots__ = ("_attempts", "_states")
@@ -175,7 +175,7 @@ class ActionStates:
 
 _ENDS = (ENDED, LOST)
 _UNTOLD = (WAITING, READY, QUEUED, RETRYING)
-"""States of an action that need not be told before the next one is."""
+"""States of an action that need not be reported before the next one is."""
 
 
 def _reached(old: str) -> frozenset[str]:
@@ -190,4 +190,4 @@ def _reached(old: str) -> frozenset[str]:
 
 
 _REACHED = {state: _reached(state) for state in ACTION}
-"""State of an action -> the states that it may be told to be in next."""
+"""State of an action -> the states that it may be reported to be in next."""

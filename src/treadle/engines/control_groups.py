@@ -34,7 +34,7 @@ def _found(root: str, proc: str) -> Groups | None:
     base = f"{own}/{_OURS}{os.getpid()}"
     _remove_left(own, proc)
     if "memory" in _read(f"{own}/cgroup.subtree_control").split():
-        # the one at the top of all: it may have processes beside groups
+        # the one at the top of all: it may have processes besides groups
         return Groups(_made(base), proc)
     inside = _read(f"{own}/cgroup.procs").split()
     if not _is_delegated(own, line[4:]) or not all(_is_ours(pid, proc) for pid in inside):

@@ -278,7 +278,7 @@ class LocalRunner:
         return running.process
 
     def tells_start(self, key: object) -> bool:  # noqa: ARG002 - it is the same for all
-        """Return whether `poll` tells when it starts: it starts at once."""
+        """Return whether `poll` reports when it starts: it starts at once."""
         return False
 
     def knows(self, key: object) -> bool:
@@ -429,7 +429,7 @@ class LocalRunner:
             try:
                 running.group.add(pid)
             except OSError:
-                # what it uses is missing from what is told then
+                # what it uses is missing from what is reported then
                 return
 
     def _sample_the_old(self, now: float) -> None:

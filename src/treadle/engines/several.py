@@ -56,7 +56,7 @@ class Engines:
         return self._of(key).start(key, attempt)
 
     def tells_start(self, key: object) -> bool:
-        """Return whether its engine tells when it starts."""
+        """Return whether its engine reports when it starts."""
         name = getattr(key, "engine", "")
         return name in self.engines and self.engines[name].tells_start(key)
 
@@ -65,7 +65,7 @@ class Engines:
         return any(engine.knows(key) for engine in self._all())
 
     def poll(self, timeout: float | None) -> list[AttemptStart | AttemptEnd]:
-        """Wait until something is told by one of them, `wake` is called or `timeout` seconds are over."""
+        """Wait until something is reported by one of them, `wake` is called or `timeout` seconds are over."""
         ended = self._elsewhere()
         ended += self.local.poll(0 if ended else timeout)
         return ended + self._elsewhere()

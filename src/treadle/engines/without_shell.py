@@ -354,7 +354,7 @@ def _probed(argv: Sequence[str], environ: Mapping[str, str], *, has_target: bool
 
 
 def _tried(kind: str, argv: Sequence[str], environ: Mapping[str, str], cat: str, script: str) -> Shell | None:
-    """Have a shell start a program that tells its variables, and is killed; compare that to the imitation."""
+    """Have a shell start a program that shows its variables, and is killed; compare that to the imitation."""
     fds = [*os.pipe()]
     try:
         fds += os.pipe()

@@ -42,7 +42,7 @@ class Background:
     time. All but `begin`, `round` and `close` may be called from any thread.
 
     :param say: called in the thread of the loop with a remark on the run
-    :param clock: tells seconds; a test that moves it calls `wake`
+    :param clock: returns seconds; a test that moves it calls `wake`
     """
 
     def __init__(self, say: Callable[[str], None], *, clock: Callable[[], float] = monotonic) -> None:

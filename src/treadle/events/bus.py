@@ -200,7 +200,7 @@ class Ended:
     :ivar values: what it has said of its work, None for nothing
     :ivar resources: what its last attempt got of the pool, None where it asked for nothing there
     :ivar host: where its last attempt ran, as its engine says; "" for this machine
-    :ivar heard: phase -> when its last attempt came to it, on the monotonic clock, of those that were heard of
+    :ivar heard: phase -> when its last attempt came to it, on the monotonic clock, of those that were reported
     """
 
     __slots__ = (

@@ -458,7 +458,7 @@ class Part:
                     continue
                 path = os.fsdecode(paths[row])
                 value = value_of(path, record.elements)
-                # what stands for a success says nothing of what the file holds
+                # what represents a success says nothing of what the file holds
                 if value is not None and not value.startswith(SUCCESS):
                     known[path] = (stamp, value)
         return known

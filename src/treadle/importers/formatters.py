@@ -186,7 +186,7 @@ def _globs_below(folder: str, endings: Iterable[str], root: str) -> list[Any]:
 
 
 def _files(values: Iterable[Any], root: str) -> Iterable[str]:
-    """Yield the files that paths and globs of `in` or `edits` stand for now."""
+    """Yield the files that paths and globs of `in` or `edits` mean now."""
     for value in values:
         patterns = value["glob"] if isinstance(value, dict) else value
         excluded = value.get("exclude", []) if isinstance(value, dict) else []

@@ -53,7 +53,7 @@ def justfile_draft(root: str, name: str) -> Draft:
 
 @dataclass(slots=True)
 class _Values:
-    """What names stand for in a recipe.
+    """What names mean in a recipe.
 
     :ivar params: parameter of the plan -> its keys
     :ivar unknown: name -> why only just knows its value

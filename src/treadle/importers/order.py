@@ -83,7 +83,7 @@ class _Order:
             self._before.clear()
 
     def _named(self, name: str) -> str:
-        """Return the action or group that a name stands for, "" for a file of the project."""
+        """Return the action or group that a name means, "" for a file of the project."""
         if name in self.actions or name in self.draft.groups:
             return name
         return self.producers.get(name, "")

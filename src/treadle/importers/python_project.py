@@ -20,7 +20,7 @@ _CONFIGS = (
     ".ruff.toml",
 )
 _LITTER = ("*.egg-info/", ".*_cache/")
-"""What tools leave next to sources, beside what no folder counts."""
+"""What tools leave next to sources, besides what no folder counts."""
 _SAYS_NEEDS = (
     *("pyproject.toml", "setup.cfg", "setup.py", "tox.ini", "pytest.ini", "requirements.txt"),
     *("requirements-dev.txt", "requirements_dev.txt", "dev-requirements.txt"),

@@ -34,7 +34,7 @@ class Filler:
     :param state: the state folder
     :param say: called with a line at the first failure of a run, and not again
     :param also: called at each look with the database, after it was filled
-    :param clock: tells seconds
+    :param clock: returns seconds
     """
 
     def __init__(

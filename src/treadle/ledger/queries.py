@@ -24,7 +24,7 @@ class RunRow:
     """A recorded run.
 
     :ivar counts: status -> number of actions
-    :ivar selection: what its call said beside names and parameters of what it runs, as the event `run` has it
+    :ivar selection: what its call said besides names and parameters of what it runs, as the event `run` has it
     :ivar root: in a ledger of several folders the one that the run is of, as `HOST:PATH`; else ""
     """
 
@@ -449,7 +449,7 @@ def mean(numbers: Sequence[float]) -> float:
 
 
 _LASTING = 1.0
-"""Seconds from which on the CPUs that an attempt keeps busy are told."""
+"""Seconds from which on the CPUs that an attempt keeps busy are reported."""
 
 
 def _figures(database: Database, name: str, rows: Sequence[Row]) -> Figures:

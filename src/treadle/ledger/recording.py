@@ -1,7 +1,7 @@
 """Records a run in its folder, from the first start of an action on: a run with nothing to do writes nothing.
 
 What is skipped is not written, only counted: a run of one action of ten thousand has a file of a few lines. Lines
-are written once a round, after the records of what has ended: nothing is told as done that is not on record.
+are written once a round, after the records of what has ended: nothing is reported as done that is not on record.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ FLAGS = ("with_after", "force_all")
 NUMBERS = ("repeat_until_pass", "repeat_after_timeout", "repeat_until_fail")
 JUDGING = ("only", "where", "with_blocked")
 SELECTING = ("tags", "since", *JUDGING, "force", *FLAGS, *NUMBERS)
-"""Options that say, beside names and parameters, what a run runs: by their attributes."""
+"""Options that say, besides names and parameters, what a run runs: by their attributes."""
 DELAY = 2.0
-"""Seconds after its first start from which on a run counts as a long one: it has a thread beside its loop."""
+"""Seconds after its first start from which on a run counts as a long one: it has a thread next to its loop."""
 
 
 class RunRecord:
@@ -106,7 +106,7 @@ class RunSink:
         self._lines.add(self._encoded(event))
 
     def flush(self) -> None:
-        """Write nothing: a start may be told while the record of what has ended before it waits."""
+        """Write nothing: a start may be reported while the record of what has ended before it waits."""
 
     def write(self) -> None:
         """Write the events that wait."""
@@ -167,7 +167,7 @@ class Recording(Subscriber):
         self._early: list[tuple[str, object]] = []
         """Notes and problems from before the first start."""
         self.background: Background | None = None
-        """The thread beside the loop, None in a short run."""
+        """The thread next to the loop, None in a short run."""
         self._is_behind = False
         self._begin_beside = begin_beside
         self._is_long_at: float | None = None

@@ -110,7 +110,7 @@ def resumed(
             living.append(row)
         at = moment(row.began)
         if at is None:
-            # what it has done cannot be told from what was done before
+            # what it has done cannot be distinguished from what was done before
             continue
         since = int(at.timestamp() * 1000)
         for (name,) in database.rows(

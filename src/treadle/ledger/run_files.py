@@ -2,7 +2,7 @@
 
 A recorded run writes its events to `.treadle/runs/ID/events`, and holds a lock on that file as long as it lives:
 however it ends, the kernel gives the lock back. So a run without its last event is under way or was lost, and the
-lock tells which.
+lock shows which.
 """
 
 from __future__ import annotations

@@ -409,7 +409,7 @@ class ProcessJob(Job):
         if how.process is not None:
             self.proc_handle = how.process
         elif how.host and how.usage is not None:
-            # its start was heard of late, maybe together with its end
+            # its start was reported late, maybe together with its end
             self._started_at = monotonic() - how.usage.wall
         error = how.error or (LOST if how.cause == "lost" and how.code is None else "")
         if error and self.failure is None:

@@ -587,7 +587,7 @@ class Scheduler:
 
         Only beside others, and only where each of its queue could run beside it: what runs alone is over before the
         next one starts, and one of the two may use files that the other one has left. A demand may be a name that
-        stands for such files too.
+        means such files too.
         """
         queue = job.queue_name
         if (
@@ -654,7 +654,7 @@ class Scheduler:
         return list(self._active.values())
 
     def stop(self, stop_mode: int = STOPPING) -> None:
-        """Tell a run that it should end; any thread and any signal handler may call this.
+        """Notify a run that it should end; any thread and any signal handler may call this.
 
         :param stop_mode: DRAINING (nothing new starts), STOPPING (running jobs are ended with grace) or KILLING
         """
@@ -747,7 +747,7 @@ class Scheduler:
             self.runner.stop(job)
 
     def report_end(self, job: Job, attempt: int) -> None:
-        """Tell the loop that an attempt of a job has ended; any thread may call this, once for each attempt."""
+        """Notify the loop that an attempt of a job has ended; any thread may call this, once for each attempt."""
         self._inbox.put(job, attempt)
         if self._inbox.is_with_runner:
             self.runner.wake()
@@ -824,7 +824,7 @@ class Inbox:
     sleeps; the scheduler first notes that it goes to sleep and then checks whether an end was put down.
 
     :param active: the jobs that run
-    :param on_begun: called with one that has started, where the runner tells that
+    :param on_begun: called with one that has started, where the runner reports that
     """
 
     __slots__ = ("_active", "_bell", "_on_begun", "_reported", "ended", "is_with_runner")

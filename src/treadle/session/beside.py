@@ -1,4 +1,4 @@
-"""What a recorded run does beside its loop, from the time on that it counts as a long one."""
+"""What a recorded run does next to its loop, from the time on that it counts as a long one."""
 
 from __future__ import annotations
 

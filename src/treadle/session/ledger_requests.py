@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from .call import Call
 
 _LOOP = 1.0
-"""Seconds that the thread beside the loop waits for it; what takes longer is answered at the next look."""
+"""Seconds that the thread next to the loop waits for it; what takes longer is answered at the next look."""
 PATIENCE = 30.0
 """Seconds that an answer is waited for: a run looks every two, and less often after a failure of the server."""
 _PAUSE = 0.2
 
 
 def ledger_requests(call: Call, recording: Recording, background: Background) -> Requests:
-    """Return what takes the requests to a recorded run, in the thread beside its loop."""
+    """Return what takes the requests to a recorded run, in the thread next to its loop."""
     controls = controls_of(call)
 
     def handle(data: object, user: str) -> Mapping[str, Any] | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from treadle.frontends.base import Project
 
 DATA, NEEDS, AFTER = "data", "needs", "after"
-"""What an edge stands for: a file, a dependency without one, order alone."""
+"""What an edge means: a file, a dependency without one, order alone."""
 
 
 class PathUse:

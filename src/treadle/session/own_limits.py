@@ -28,7 +28,7 @@ def own_limits(
     A time limit is that of the first name that fits, else that of what is selected, else that of the plan.
 
     :param graphs: all that is walked
-    :param named: returns the uids that names stand for
+    :param named: returns the uids that names mean
     :param selected: the uids that the call selects
     """
     limit_of: dict[str, float] = {}

@@ -1,7 +1,7 @@
 """The identity of a run (`--workflow`): taken before anything is walked, shown alive, lost to what takes it over.
 
 One run has an identity at a time. Whether another one that has it lives is told by the lock on its events, if it is
-of this machine. Else its signs of life tell: it is dead if none comes for its lease, by our own clock, and for the
+of this machine. Else its signs of life show: it is dead if none comes for its lease, by our own clock, and for the
 time that what it ran elsewhere has to end.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MARGIN = GRACE + 10.0
-"""Seconds beside its lease after which what a silent run has left elsewhere has ended: see H3."""
+"""Seconds besides its lease after which what a silent run has left elsewhere has ended: see H3."""
 
 
 def digest_of(params: Mapping[str, object]) -> str:
@@ -99,7 +99,7 @@ class Ownership:
         return owner
 
     def _watched(self, database: Database, owner: Owner, *, wait: bool) -> Owner | None:
-        """Watch a run that only its signs of life tell of."""
+        """Watch a run that only its signs of life show of."""
         if not wait:
             raise busy(self.identity, owner)
         patience = owner.lease + MARGIN
@@ -180,11 +180,11 @@ def living(state: str, identity: Identity) -> Owner | None:
 
 
 def lives_here(owner: Owner) -> bool | None:
-    """Return whether a run of this machine lives; None where only its signs of life tell."""
+    """Return whether a run of this machine lives; None where only its signs of life show."""
     if owner.host != os.uname().nodename or not owner.root:
         return None
     events = events_of(os.path.join(owner.root, STATE_FOLDER), owner.run)
-    # where they are gone, the lock on them tells nothing
+    # where they are gone, the lock on them shows nothing
     return is_alive(events) if os.path.lexists(events) else None
 
 

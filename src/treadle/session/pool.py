@@ -56,7 +56,7 @@ def _set(text: str, resources: dict[str, int | Sequence[str]], slots: dict[str, 
     known = resources.get(kind)
     close = [] if known is not None else difflib.get_close_matches(kind, resources, n=1, cutoff=0.8)
     if close:
-        # a type that only actions name is new here; one letter beside a known type it is a slip
+        # a type that only actions name is new here; one letter besides a known type it is a slip
         raise UsageError(
             f"-r {text}: there is no {kind!r}",
             hint=f"did you mean {close[0]}? A new type with such a name has to be in `pool:` of the plan",

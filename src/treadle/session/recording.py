@@ -95,7 +95,7 @@ def place(call: Call, root: str, names: Sequence[str]) -> tuple[str, str]:
 
 
 def _selection(call: Call, root: str) -> dict[str, str | list[str]]:
-    """Return what a call says beside names and parameters of what it runs, each option by its attribute."""
+    """Return what a call says besides names and parameters of what it runs, each option by its attribute."""
     said: dict[str, str | list[str]] = {}
     options = call.options
     for name in SELECTING:

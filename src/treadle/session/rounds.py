@@ -363,7 +363,7 @@ class Rounds:
         report.interrupted |= ended.interrupted
 
     def _known(self, plan: Project, names: Iterable[str]) -> list[str]:
-        """Return the uids of those names that stand for no action of a plan that is not generated yet."""
+        """Return the uids of those names that mean no action of a plan that is not generated yet."""
         found: dict[str, None] = {}
         for name in names:
             with suppress(UsageError):

@@ -150,7 +150,7 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """The kind of its outcome; of what did not run itself, that of what it stands for."""
+        """The kind of its outcome; of what did not run itself, that of what it means."""
         return self.outcome or _KINDS.get(self.state, "failed")
 
 

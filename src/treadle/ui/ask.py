@@ -1,4 +1,4 @@
-"""Asks on the terminal, in a thread, and gives up if it is told to."""
+"""Asks on the terminal, in a thread, and gives up if it is reported to."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Progress(Subscriber):
     :param output: one of OUTPUTS: how output is shown; "" for that of each action
     :param asked: whether an action was asked for by its name
     :param grouped: whether what successful actions print is shown elsewhere, such as in groups on GitHub
-    :param clock: tells the time, in seconds; `began` is of it too
+    :param clock: returns the time, in seconds; `began` is of it too
     """
 
     def __init__(

@@ -78,7 +78,7 @@ class Screen:
             self._put("".join(made))
 
     def prompt(self, text: str) -> None:
-        """Write a text without the end of its line, for an answer behind it."""
+        """Write a text without the end of its line, for an answer after it."""
         self._put(guarded(text))
 
     def draw(self, status: Line) -> None:

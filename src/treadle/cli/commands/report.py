@@ -51,7 +51,7 @@ def report_command(call: Call) -> int:
 
 
 def _history(call: Call, run: Run) -> History:
-    """Return the earlier runs of its actions that were recorded beside the plan here; nothing without one."""
+    """Return the earlier runs of its actions that were recorded next to the plan here; nothing without one."""
     from treadle.cli.recorded import state_of
     from treadle.errors import TreadleError
     from treadle.session.recorded import history_of

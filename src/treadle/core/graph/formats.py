@@ -24,7 +24,7 @@ TREE_LINES = 1_000
 def as_lines(ids: Iterable[Hashable], edges: Edges, order_edges: Edges, conditions: Conditions) -> str:
     """Return a line for each vertex: `b -> a, c`, or `a -> (none)`; `(after d)` shows edges for order.
 
-    A condition is behind its start: `mail -> test (on_failure)`.
+    A condition is after its start: `mail -> test (on_failure)`.
     """
     lines = []
     for vertex_id in ids:

@@ -18,7 +18,7 @@ _NAMES = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
 MARK = re.compile(rf"\$\$\{{|\$\{{(?:({_NAMES})(\*(?:\.{_NAMES})?)?\}})?")
 MAGIC = re.compile(r"[*?\[]")
 ROOT_MARK = "\udbff"
-"""Stands for the root in values until they are used, so that a fingerprint can tell it from other text: half a
+"""Means the root in values until they are used, so that a fingerprint can distinguish it from other text: half a
 character, which no plan, file of values or variable may hold."""
 ROOT_SHOWN = "${root}"
 PARTS = ("name", "stem", "ext", "noext", "dir", "dir.name")
@@ -35,7 +35,7 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 class Ref:
     """A reference `${name}`, at an offset in the scalar's text.
 
-    :param part: of `${name*}`, which stands for each element of a list: "", or what counts of each: `stem` in
+    :param part: of `${name*}`, which means each element of a list: "", or what counts of each: `stem` in
         `${name*.stem}`; None for the value itself
     """
 
@@ -382,7 +382,7 @@ class Scope:
         return tuple(["".join([one if isinstance(one, str) else one[n] for one in pieces]) for n in range(count)])
 
     def patterns(self, template: Template) -> list[str]:
-        """Return a template as globs, with its values escaped: several if it stands for each element of a list."""
+        """Return a template as globs, with its values escaped: several if it means each element of a list."""
         pieces = [piece if isinstance(piece, str) else self._escaped(template, piece) for piece in template.pieces]
         count = next((len(one) for one in pieces if isinstance(one, tuple)), 1)
         return ["".join([one if isinstance(one, str) else one[n] for one in pieces]) for n in range(count)]

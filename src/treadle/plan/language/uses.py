@@ -43,7 +43,7 @@ def elements_of(templates: Sequence[Template], scope: Scope, globs: Mapping[str,
 
 
 def _value(scope: Scope, name: str) -> list[tuple[str, str]] | None:
-    """Return what a name stands for, value by value; None if it is not defined."""
+    """Return what a name means, value by value; None if it is not defined."""
     is_there, tree = find(scope.trees, name)
     if is_there:
         return [(path, scope.real(text)) for path, text in _leaves(name, tree)]

@@ -55,7 +55,7 @@ class Kinds(str):
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The kinds of outcomes that it stands for."""
+        """The kinds of outcomes that it means."""
         return conditions.parse(str(self)).kinds
 
 
@@ -68,7 +68,7 @@ class Unknown(str):
 UNKNOWN = Unknown("not known")
 _OUTCOMES = {name: Kinds(name) for name in conditions.NAMES}
 NAMES = ("outcome", "code", "duration", "cpu", "memory", "age", "tags", "name", "family")
-"""The names that each action has; beside these `resources.TYPE` and the names of its `foreach`."""
+"""The names that each action has; besides these `resources.TYPE` and the names of its `foreach`."""
 
 
 def number(value: float | None) -> Operand:
@@ -100,7 +100,7 @@ class Where(Condition):
     """An expression about actions.
 
     :param expression: as `--where` takes it
-    :param more: names beside `NAMES` that an action may have
+    :param more: names besides `NAMES` that an action may have
     :raises UsageError: it is not one
     """
 
@@ -114,7 +114,7 @@ class Where(Condition):
             super().__init__(Source("--where", expression), Scalar(expression, None, 0, len(expression)), _PATTERN)
         except TreadleError as error:
             raise _usage(error) from None
-        # what is wrong whatever is known is told whether or not there is an action
+        # what is wrong whatever is known is reported whether or not there is an action
         self.holds(_SAMPLES)
 
     def holds(self, values: Mapping[str, Operand]) -> tuple[bool, str]:

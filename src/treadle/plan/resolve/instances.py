@@ -303,7 +303,7 @@ def _uid_part(text: str) -> str:
 
 
 def _named(value: str | Record, scope: Scope) -> str:
-    """Return what stands for a value in a uid: a path below `${root}` is the same name wherever the root is."""
+    """Return what means a value in a uid: a path below `${root}` is the same name wherever the root is."""
     text = value if isinstance(value, str) else value.name or ""
     return "." if text == ROOT_MARK else scope.real(text.removeprefix(ROOT_MARK + "/"))
 

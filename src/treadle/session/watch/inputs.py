@@ -172,7 +172,7 @@ class DeclaredInputs:
         )
         declared = {path for command in commands.values() if not command.once for path in command.inputs}
         full_paths = {_full(plan.root, path) for path in declared}
-        # what lies in an output folder is an output too
+        # what is in an output folder is an output too
         inputs = {full for full in full_paths if full not in outputs and not outputs.around(full)}
         inputs.update(_full(plan.root, path) for command in commands.values() for path in command.edits)
         trees: dict[str, set[tuple[str, ...]]] = {path: set() for path in inputs if path.endswith("/")}
@@ -300,7 +300,7 @@ class DeclaredInputs:
         }
 
     def is_output(self, path: str) -> bool:
-        """Return whether a path is an output, or lies in one."""
+        """Return whether a path is an output, or is in one."""
         return path in self._outputs or bool(self._outputs.around(os.path.join(path, "x")))
 
     def others(self, paths: Iterable[str]) -> list[str]:
@@ -373,7 +373,7 @@ class DeclaredInputs:
         return self._counts(tree, os.path.join(path, "") if os.path.isdir(path) else path.rstrip("/"))
 
     def _is_excluded(self, path: str) -> bool:
-        """Return whether a path is left out of all trees that it lies in, or is litter."""
+        """Return whether a path is left out of all trees that it is in, or is litter."""
         around = [tree for tree in self.trees if path.startswith(tree)]
         return is_litter(os.path.basename(path), False) or (
             bool(around) and not any(self._is_in(tree, path) for tree in around)
