@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ import pytest
 
 from engines_under_test import ENGINES, WORKERS, start
 from foreign_engine import OtherProcess
+from project import wait_until
 from treadle import (
     DAG,
     Attempt,
@@ -265,3 +267,31 @@ def is_gone(pid: int, seconds: float = 20.0) -> bool:
         except ProcessLookupError:
             return True
     return False
+
+
+@pytest.mark.parametrize("walk", [name for name in ENGINES if name != "foreign"], indirect=True)
+def test_what_an_action_prints_is_seen_while_it_runs_and_what_it_used_is_told(
+    walk: Callable[..., OnEngine], tmp_path: Path
+) -> None:
+    """E7; and M1: the accounts are those of its programs, not of the worker."""
+    made = walk({"a": shell("echo first; read line < go; head -c 80000000 /dev/zero | tail -c 80000000 | wc -c")})
+    log = tmp_path / ".treadle" / "logs" / "a.log"
+    os.mkfifo(tmp_path / "go")
+    seen: list[str] = []
+
+    def let_it_go() -> None:
+        wait_until(lambda: log.exists() and log.read_text() == "first\n")
+        seen.append(log.read_text())
+        (tmp_path / "go").write_text("on\n")
+
+    thread = threading.Thread(target=let_it_go)
+    thread.start()
+    report = made.run()
+    thread.join()
+    assert report.ok, report.actions["a"].failure
+    assert seen == ["first\n"]
+    assert log.read_text() == "first\n80000000\n"
+    usage = report.actions["a"].usage
+    assert usage is not None
+    assert usage.user + usage.system > 0.0
+    assert 70_000_000 < (usage.largest_process or 0) < 200_000_000
