@@ -19,6 +19,7 @@ from treadle.core.lease import Silence
 
 from . import probing, shared_folder
 from .guarding import Guarding
+from .left_running import LeftRunning
 from .leftovers import end_leftovers
 from .local import LocalRunner
 from .process_marks import AGENT, MARK, end_marked
@@ -133,6 +134,7 @@ class Agent:
         self._runner = LocalRunner()
         self._guarding = Guarding(self.name, self.wake) if guards else None
         self._runs: dict[str, _Run] = {}
+        self._left = LeftRunning(self._view, self._clock, self.name)
         self._known_runs: set[str] = set()
         """The folders of all runs of which it has begun something."""
         self._attempts: dict[str, _Attempt] = {}
@@ -146,6 +148,11 @@ class Agent:
     def is_idle(self) -> bool:
         """Whether it has nothing to do."""
         return not (self._attempts or self._waiting)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether something may run that attempts of a run under way have left; `work` sees to it."""
+        return bool(self._left)
 
     def take(self, path: str, patience: float = lease.LEASE) -> None:
         """Take in the file of a spec; it begins as soon as that can be seen.
@@ -181,6 +188,7 @@ class Agent:
         due = [one.next_look for one in self._runs.values()] + [one.next_pulse for one in self._runs.values()]
         if self._waiting or any(one.waits_until is not None for one in self._attempts.values()):
             due.append(now + _LOOK_FOR_FILES)
+        due += self._left.next_look()
         due += [one.held_until for one in self._attempts.values() if one.end is not None]
         wait = max(0.0, min([now + timeout, *due]) - now)
         ended = self._runner.poll(wait)
@@ -191,6 +199,8 @@ class Agent:
             if one.end is not None:
                 self._take_end(one.end)
         self._see_to_runs()
+        if self._left:
+            self._left.see_to()
         for one in list(self._attempts.values()):
             if one.waits_until is not None and not one.is_running:
                 self._start(one)
@@ -242,6 +252,7 @@ class Agent:
             if spec.number > 1:
                 end_marked(str(spec.attempt["mark"]))
         if run is None:
+            self._left.forget(spec.folder)
             run = self._runs[spec.run] = _Run(spec.folder, spec, self._clock())
             self._show_life(run)
         one = self._attempts[spec.token] = _Attempt(spec, run)
@@ -378,6 +389,7 @@ class Agent:
         self._tell(Hint(one.spec.token, ENDED, text))
         if not any(other.run is one.run for other in self._attempts.values()):
             self._runs.pop(one.spec.run, None)
+            self._left.note(one.spec.folder, str(one.spec.attempt["mark"]), one.run.outlives)
         if not self._runs and self._guarding is not None:
             self._guarding.rest()
 

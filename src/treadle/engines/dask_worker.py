@@ -94,7 +94,7 @@ class Keeper:
         try:
             while True:
                 # what has nothing to do costs nothing
-                is_idle = self.agent.is_idle
+                is_idle = self.agent.is_idle and not self.agent.has_left
                 with contextlib.suppress(Empty):
                     self._said.get(block=is_idle)()
                     while True:

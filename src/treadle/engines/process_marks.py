@@ -53,17 +53,22 @@ def with_mark(environ: Mapping[str, str], mark: str, outer: Mapping[str, str] | 
     return {**environ, MARK: f"{before} {mark}" if before else mark}
 
 
-def marked(mark: str, but: tuple[str, ...] = ()) -> Iterator[int]:
+def marked(mark: str, but: tuple[str, ...] = (), beside: str = "") -> Iterator[int]:
     """Yield the pid of each living process that carries `mark`; one that ends in `/` means a whole run.
 
     :param but: ends of marks: what carries one with such an end too is left out
+    :param beside: the begin of a mark that it has to carry too
     """
     wanted, ends = os.fsencode(mark), tuple(map(os.fsencode, but))
+    begin = os.fsencode(beside)
     for pid, environ in environments():
         for entry in environ:
             if not entry.startswith(b"TREADLE_RUN=") or not _carries(entry[12:], wanted):
                 continue
-            if not (ends and any(one.endswith(ends) for one in entry[12:].split(b" "))):
+            marks = entry[12:].split(b" ")
+            if begin and not any(one.startswith(begin) for one in marks):
+                continue
+            if not (ends and any(one.endswith(ends) for one in marks)):
                 yield pid
 
 
@@ -142,13 +147,14 @@ def _signal_one(pid: int, mark: str, number: int) -> bool:
     return True
 
 
-def end_marked(mark: str, patience: float = 10.0, but: tuple[str, ...] = ()) -> list[int]:
+def end_marked(mark: str, patience: float = 10.0, but: tuple[str, ...] = (), beside: str = "") -> list[int]:
     """Kill all that carries `mark` until two looks find none.
 
     Between them is a pause: a process that is just becoming another program has no environment to be read.
 
     :param patience: seconds after which it gives up
     :param but: ends of marks: what carries one with such an end too is left alone
+    :param beside: the begin of a mark that it has to carry too
     :return: the pids that were alive at the last look
     """
     from time import monotonic, sleep
@@ -157,7 +163,7 @@ def end_marked(mark: str, patience: float = 10.0, but: tuple[str, ...] = ()) -> 
     quiet = 0
     left: list[int] = []
     while quiet < 2 and monotonic() < end:
-        left = list(marked(mark, but))
+        left = list(marked(mark, but, beside))
         quiet = 0 if left else quiet + 1
         for pid in left:
             _signal_one(pid, mark, KILL)

@@ -484,7 +484,7 @@ class TestMarks:
         child = shell("sleep 300")
         real, looks = process_marks.marked, [1]
 
-        def marked(mark: str, _but: tuple[str, ...] = ()) -> Iterator[int]:
+        def marked(mark: str, *_: object) -> Iterator[int]:
             # what is just being started is not seen
             return iter(()) if looks and looks.pop() else real(mark)
 

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from project import wait_until
 from treadle import Attempt
 from treadle.core.lease import Lease
 from treadle.engines import shared_folder
 from treadle.engines.agent import Agent, system_name
+from treadle.engines.process_marks import marked
 from treadle.engines.shared_folder import DelayedFolder, SharedFolder
 from treadle.engines.spec import AttemptSpec, Hint, RunFolder, WorkerReport
 
@@ -345,3 +347,57 @@ def test_specs_that_differ_in_their_token_are_two_attempts(tmp_path: Path) -> No
     shared_folder.write(two.folder.spec(two.token), two.to_json())
     run_worker(one, two)
     assert (tmp_path / "times").read_text() == "x\nx\n"
+
+
+def has_left(agent: Agent) -> bool:
+    return agent.has_left
+
+
+@pytest.mark.parametrize("end", ["over", "removed", "silent"])
+def test_what_an_attempt_has_left_running_is_ended_with_its_run(tmp_path: Path, end: str) -> None:
+    """As on one machine: it may serve what comes after it, and nothing of it outlives the run."""
+    clock = [100.0]
+    spec = spec_in(tmp_path, "setsid sleep 300 > /dev/null 2>&1 & echo $! > pid")
+    # another name than that of other tests: all that carries it is ended
+    mark = f"left{os.urandom(4).hex()}"
+    spec = replace(spec, attempt={**spec.attempt, "mark": f"{mark}/a"})
+    shared_folder.write(spec.folder.spec(spec.token), spec.to_json())
+    agent = Agent(guards=False, clock=lambda: clock[0])
+    agent.take(spec.folder.spec(spec.token))
+    while not agent.is_idle:
+        agent.work(0.05)
+    assert report_of(spec).code == 0
+    wait_until(lambda: bool(list(marked(f"{mark}/"))))
+    for counter in range(2, 5):
+        shared_folder.write(spec.folder.lease, Lease(counter, 60.0).text())
+        clock[0] += 50.0
+        agent.work(0.0)
+    assert has_left(agent)
+    assert list(marked(f"{mark}/"))
+    if end == "over":
+        shared_folder.write(spec.folder.lease, Lease(9, 60.0).stopped().text())
+    elif end == "removed":
+        os.unlink(spec.folder.lease)
+    clock[0] += 61.0 if end == "silent" else 10.0
+    agent.work(0.0)
+    if end == "silent":
+        clock[0] += 61.0
+        agent.work(0.0)
+    assert not has_left(agent)
+    assert not list(marked(f"{mark}/"))
+    agent.close()
+
+
+def test_a_run_that_has_left_nothing_is_forgotten_after_two_looks(tmp_path: Path) -> None:
+    clock = [100.0]
+    spec = spec_in(tmp_path, "true")
+    agent = Agent(guards=False, clock=lambda: clock[0])
+    agent.take(spec.folder.spec(spec.token))
+    while not agent.is_idle:
+        agent.work(0.05)
+    for _ in range(2):
+        assert has_left(agent)
+        clock[0] += 1.5
+        agent.work(0.0)
+    assert not has_left(agent)
+    agent.close()
