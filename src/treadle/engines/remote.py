@@ -616,6 +616,10 @@ class RemoteRunner(BaseRunner):
         code, error, cause = report.code, report.error, report.cause
         if one.spec.is_probe and self.on_probe is not None:
             self.on_probe(one.key, report)
+        is_inherited = self._folder is not None and one.spec.run != self._folder.path
+        if is_inherited and code is None and not one.is_stopped:
+            # it could not begin, or was given up, while there was no run: of this one it says nothing
+            cause = "lost"
         was_ended = code < 0 if code is not None else not cause
         if one.gone_at is not None and not one.is_stopped and was_ended:
             # it was ended, or not begun any more, as we took it for gone

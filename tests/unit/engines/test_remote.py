@@ -11,7 +11,7 @@ import pytest
 
 from project import wait_until
 from treadle import Attempt, AttemptSpec, Hint, Pool, TreadleError
-from treadle.core.lease import parse
+from treadle.core.lease import Lease, parse
 from treadle.core.pool import Allocation
 from treadle.engines import shared_folder
 from treadle.engines.agent import STOPPED
@@ -44,6 +44,7 @@ class Farm:
         self.hints: SimpleQueue[Hint | None] = SimpleQueue()
         self.stopped: list[tuple[str, bool]] = []
         self.gone: set[str] = set()
+        self.kept: list[bool] = []
         self.error: Exception | None = None
         self.submit_error: Exception | None = None
         self.polls = 0
@@ -83,7 +84,7 @@ class Farm:
         self.hints.put(None)
 
     def close(self, *, keep: bool) -> None:
-        del keep
+        self.kept.append(keep)
         self.at_close = Path(self.run.lease).read_text() if self.run.path else ""
 
     @property
@@ -548,3 +549,84 @@ def test_a_worker_of_which_its_guard_says_that_it_is_gone_is_lost_without_a_hint
     end = runs.ended()
     assert end.cause == "lost"
     assert end.error == f"its worker {WORKER} is gone"
+
+
+@pytest.fixture
+def left(runs: Runs, tmp_path: Path) -> AttemptSpec:
+    """Return an attempt that a killed run has left in its folder, which the runner shows life to."""
+    folder = RunFolder(str(tmp_path / "killed"))
+    folder.make()
+    shared_folder.write(folder.lease, Lease(41, 60.0).text())
+    spec = AttemptSpec("1-left", "a", 1, folder.path, runs.attempt().as_data())
+    shared_folder.write(folder.spec(spec.token), spec.to_json())
+    Path(folder.handles).write_text('{"1-left": "job of old"}\n{"1-ot')
+    runs.runner.inherit([folder.path])
+    return spec
+
+
+def take_over(runs: Runs, spec: AttemptSpec) -> None:
+    key = Key("a")
+    key.taken_over = spec  # type: ignore[attr-defined]
+    runs.runner.start(key, spec.to_start())
+
+
+def test_workers_of_a_killed_run_see_that_another_one_lives_until_that_is_over(
+    runs: Runs, left: AttemptSpec
+) -> None:
+    """U4: by the lease of the killed run, with a higher counter."""
+    lease = parse(Path(left.folder.lease).read_text())
+    assert lease is not None
+    assert lease.counter > 41
+    assert not lease.stops_all
+    take_over(runs, left)
+    shared_folder.write(left.folder.report(left.token), WorkerReport(left.token, 0).to_json())
+    assert runs.ended().code == 0
+    assert runs.farm.specs == []
+    runs.runner.close()
+    lease = parse(Path(left.folder.lease).read_text())
+    assert lease is not None
+    assert lease.stops_all
+
+
+def test_what_the_engine_has_yet_of_a_killed_run_is_waited_for(runs: Runs, left: AttemptSpec) -> None:
+    take_over(runs, left)
+    runs.let_it_look()
+    assert runs.ends == []
+    assert left.folder.claim(left.token, WORKER)
+    runs.report(left)
+    assert runs.ended().code == 0
+
+
+def test_what_nothing_has_of_a_killed_run_is_begun_anew(runs: Runs, left: AttemptSpec) -> None:
+    """H4: no worker can begin it from here on."""
+    runs.farm.gone.add("job of old")
+    take_over(runs, left)
+    assert runs.ended().cause == "lost"
+    assert not left.folder.claim(left.token, WORKER)
+
+
+@pytest.mark.parametrize("cause", ["", "invalid", "broken", "lost"])
+def test_what_could_not_begin_without_a_run_says_nothing_of_the_next_one(
+    runs: Runs, left: AttemptSpec, cause: str
+) -> None:
+    assert left.folder.claim(left.token, WORKER)
+    report = WorkerReport(left.token, None, "it sees no lock", cause)
+    shared_folder.write(left.folder.report(left.token), report.to_json())
+    take_over(runs, left)
+    assert runs.ended().cause == "lost"
+
+
+def test_what_is_left_is_neither_stopped_nor_removed(runs: Runs) -> None:
+    """The next run takes it over, and finds all that it needs for it."""
+    spec = runs.start(Key("a"))
+    runs.begin(spec)
+    key = next(iter(runs.runner._running))
+    runs.runner.leaves = True
+    runs.runner.stop(key)
+    assert runs.ended().cause == "left"
+    runs.runner.close()
+    lease = parse(Path(spec.folder.lease).read_text())
+    assert lease is not None
+    assert (lease.stops, lease.stops_all) == ((), False)
+    assert Path(spec.folder.spec(spec.token)).exists()
+    assert runs.farm.kept == [True]
