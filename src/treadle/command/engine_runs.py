@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
+from time import time_ns
 from typing import TYPE_CHECKING
 
+from treadle.content.digests import ABSENT
 from treadle.core.lease import LEASE
 from treadle.core.pool import Demand
+from treadle.engines import shared_folder
 from treadle.engines.base import BaseRunner
 from treadle.engines.choice import LOCAL, runner_of
+from treadle.engines.shared_folder import IF_THERE, SETTLED, SINCE
 from treadle.state import own_files
 from treadle.state.lock import LOCK
 
@@ -18,6 +23,9 @@ if TYPE_CHECKING:
 
     from treadle.engines.choice import EngineChoice
     from treadle.engines.spec import Engine
+
+    from .command import Command
+    from .fingerprinting import ActionInputs
 
 RUNS = "runs"
 """The folder of runs, in the state folder."""
@@ -51,6 +59,44 @@ def demand_here(demand: Demand | None, queue: str, tokens: int) -> Demand:
     """
     asked = demand or Demand(queue=queue, tokens=tokens)
     return replace(asked, site=LOCAL)
+
+
+def views_of(inputs: ActionInputs, command: Command, root: str) -> dict[str, str]:
+    """Return what a worker has to see before it starts an action: of all that this reads, what has changed lately.
+
+    Also of what is in folders, and of what was found to be read the time before. With an old view a worker would
+    make of another content what goes on record as made of this one. Others may write in a folder meanwhile: there a
+    later change is as good, which the end of the action finds. What is not declared and outside of the root counts
+    as part of the machine.
+
+    :param inputs: what was seen of them just now
+    """
+    since, found = time_ns() - int(SETTLED * 1e9), dict[str, str]()
+    declared = {*command.inputs}
+    for path, seen in (*inputs.seen.items(), *inputs.results.items()):
+        if path.startswith("/") and path not in declared:
+            continue
+        is_named = path in inputs.seen and not path.endswith("/")
+        for name, look in seen.looks.items():
+            if look.stamp[0] > since:
+                full = os.path.realpath(os.path.join(root, name))
+                found[full] = shared_folder.seen(full) if is_named else f"{IF_THERE}{look.stamp[0]}"
+        for name, look in seen.folders.items():
+            if look.stamp[0] > since:
+                found[os.path.join(root, name)] = f"{SINCE if name == path else IF_THERE}{look.stamp[0]}"
+        if seen.value == ABSENT:
+            # an old view may have it yet
+            _add_changed(os.path.dirname(os.path.join(root, path)), since, found)
+    for path in command.edits:
+        _add_changed(os.path.join(root, path), since, found)
+    return found
+
+
+def _add_changed(full: str, since: int, found: dict[str, str]) -> None:
+    with suppress(OSError):
+        changed = os.stat(full).st_ctime_ns
+        if changed > since:
+            found[full] = f"{SINCE}{changed}"
 
 
 def on_record(engines: Mapping[str, BaseRunner | Engine], choice: EngineChoice | None) -> tuple[str, ...]:

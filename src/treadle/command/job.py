@@ -196,6 +196,8 @@ class CommandJob(ProcessJob):
             self.demand = demand_here(self.demand, self.queue_name, self.tokens)
         self.sight = ""
         """What its attempt reads, as it was at its start, see `taking_over`; "" where it runs on this machine."""
+        self.views: Mapping[str, str] | None = None
+        """What a worker has to see before it starts, see `engine_runs.views_of`; None where that is not known."""
         self.taken_over: AttemptSpec | None = None
         """The attempt of a killed run that it goes on with, None if it begins its own."""
         self.reads_since = 0.0

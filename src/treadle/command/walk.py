@@ -1442,9 +1442,12 @@ class CommandWalk(Walk):
 
     def _goes_on(self, job: CommandJob, inputs: ActionInputs) -> bool:
         """Return whether an attempt that is to start is one of a killed run, which goes on."""
+        from .engine_runs import views_of
         from .taking_over import sight_of
 
         job.sight = sight_of(inputs)
+        # the places of a folder of its own are only made now
+        job.views = None if job.command.workdir else views_of(inputs, job.command, self.root)
         return job.taken_over is not None or (self._taking_over is not None and self._taking_over.take(job))
 
     def _finish_inputs(self, job: CommandJob) -> list[str]:

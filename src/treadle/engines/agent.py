@@ -290,7 +290,7 @@ class Agent:
         attempt = one.spec.to_start()
         if attempt.log is not None and not is_late and not self._view.exists(attempt.log):
             return
-        one.unseen = [path for path in one.unseen if self._view.seen(path) != one.spec.inputs[path]]
+        one.unseen = [path for path in one.unseen if not self._view.shows(path, one.spec.inputs[path])]
         if one.unseen:
             if is_late:
                 # what it would make of another content would go on record as made of this one

@@ -25,7 +25,7 @@ from .agent import now_with_sleep, system_name
 from .base import LEFT, BaseRunner
 from .probing import Expected
 from .process_marks import KILL
-from .shared_folder import SharedFolder
+from .shared_folder import SETTLED, SharedFolder
 from .spec import (
     ENDED,
     GONE,
@@ -436,7 +436,7 @@ class RemoteRunner(BaseRunner):
             attempt=attempt.as_data(),
             node="" if resources is None else resources.node,
             resources={} if resources is None else resources.as_data(),
-            inputs=self._recent(attempt.inputs),
+            inputs=self._views_of(key, attempt),
             outputs=tuple(attempt.outputs),
             lease=self._seconds,
             outlives=self._outlives,
@@ -451,9 +451,14 @@ class RemoteRunner(BaseRunner):
             is_probe=getattr(key, "is_probe", False),
         )
 
+    def _views_of(self, key: object, attempt: Attempt) -> dict[str, str]:
+        """Return what a worker has to see as we do: what the key says, else the inputs that have changed lately."""
+        views: dict[str, str] | None = getattr(key, "views", None)
+        return self._recent(attempt.inputs) if views is None else views
+
     def _recent(self, paths: Iterable[str]) -> dict[str, str]:
         """Return what we see of files that have changed lately: no worker has an old view of others any more."""
-        since = time() - _SETTLED
+        since = time() - SETTLED
         found = {}
         for path in paths:
             with contextlib.suppress(OSError):
@@ -688,8 +693,6 @@ class RemoteRunner(BaseRunner):
             os.rmdir(folder.path)
 
 
-_SETTLED = 600.0
-"""Seconds after which all sides see a change of a file, though their clocks differ by minutes."""
 _MOST_FAILURES = 100
 """So often in a row the engine may fail: then nothing more is tried."""
 

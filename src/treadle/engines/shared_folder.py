@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 ABSENT = ""
 """What `seen` says of what is not there."""
+SETTLED = 600.0
+"""Seconds after which all sides see a change of a file, though their clocks differ by minutes."""
+SINCE = "since "
+"""How a view begins that any later one is as good as: the time of the last change follows, in nanoseconds."""
+IF_THERE = "if there, since "
+"""The same where it may be gone by now: what is around it has a view of its own."""
 
 
 class SharedFolder:
@@ -48,6 +54,20 @@ class SharedFolder:
         """Return what there is of an output, as a text that another side compares with its own, see `seen`."""
         refresh(os.path.dirname(path.rstrip("/")))
         return seen(path)
+
+    def shows(self, path: str, view: str) -> bool:
+        """Return whether another side's view of a path is seen here.
+
+        :param view: what `seen` has said there, or SINCE or IF_THERE and a time
+        """
+        for begin in (SINCE, IF_THERE):
+            if view.startswith(begin):
+                refresh(path if os.path.isdir(path) else os.path.dirname(path))
+                try:
+                    return os.stat(path).st_ctime_ns >= int(view.removeprefix(begin))
+                except OSError:
+                    return begin == IF_THERE
+        return self.seen(path) == view
 
 
 class DelayedFolder(SharedFolder):
@@ -80,6 +100,10 @@ class DelayedFolder(SharedFolder):
     def seen(self, path: str) -> str:
         """Return what there was of an output so many seconds ago, as far as that is known."""
         return super().seen(path) if self._is_ripe(path) else ABSENT
+
+    def shows(self, path: str, view: str) -> bool:
+        """Return whether a view was seen so many seconds ago."""
+        return super().shows(path, view) and self._is_ripe(path)
 
     def _is_ripe(self, path: str) -> bool:
         try:

@@ -178,6 +178,32 @@ def test_nothing_starts_on_an_old_view_of_its_inputs(tmp_path: Path) -> None:
     assert (tmp_path / "o").read_text() == "new!"
 
 
+@pytest.mark.parametrize(
+    ("begin", "later", "is_shown"),
+    [
+        (shared_folder.SINCE, 0, True),
+        (shared_folder.SINCE, -1, True),
+        (shared_folder.SINCE, 1, False),
+        (shared_folder.IF_THERE, 0, True),
+        (shared_folder.IF_THERE, 1, False),
+        ("gone " + shared_folder.SINCE, 0, False),
+        ("gone " + shared_folder.IF_THERE, 0, True),
+    ],
+)
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_later_view_is_as_good_where_others_may_write(
+    tmp_path: Path, kind: str, begin: str, later: int, *, is_shown: bool
+) -> None:
+    path = tmp_path / "i"
+    path.touch() if kind == "file" else path.mkdir()
+    changed = path.stat().st_ctime_ns + later
+    if begin.startswith("gone "):
+        path.unlink() if kind == "file" else path.rmdir()
+    view = f"{begin.removeprefix('gone ')}{changed}"
+    assert SharedFolder().shows(str(path), view) is is_shown
+    assert DelayedFolder(3600.0).shows(str(path), view) is (is_shown and begin.startswith("gone "))
+
+
 def test_inputs_are_waited_for_no_longer_than_patience(tmp_path: Path) -> None:
     clock = Clock()
     agent = Agent(clock=clock, guards=False)
