@@ -7,6 +7,7 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from helpers import DEADLINE, plan, run_treadle, start_treadle
@@ -113,6 +114,17 @@ def test_what_runs_is_taken_over_and_never_begun_again(runs: Runs) -> None:
     assert runs.pids == [pid]
     assert runs.log == "begun\nover\n"
     runs.check_done()
+
+
+def test_a_run_with_workers_of_this_machine_listens_to_no_network(runs: Runs) -> None:
+    child = runs.start()
+    until(lambda: "begun" in runs.log, "an attempt")
+    processes = [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]
+    assert len(processes) > 2
+    listening = [one for process in processes for one in process.net_connections("inet")]
+    runs.go()
+    runs.end(child)
+    assert listening == []
 
 
 def test_a_report_that_is_there_already_counts(runs: Runs) -> None:

@@ -16,7 +16,7 @@ from _queue import Empty, SimpleQueue
 from time import time
 from typing import TYPE_CHECKING, Any
 
-from treadle.core import lease
+from treadle.core import lease, states
 from treadle.core.lease import Lease, Silence
 from treadle.errors import TreadleError, listed
 
@@ -58,7 +58,7 @@ class _Remote:
 
     __slots__ = (
         *("attempt", "cause", "gone_at", "handle", "has_begun", "is_stopped", "is_unseen", "key", "report"),
-        *("report_until", "silence", "spec", "submitted_at", "suspicion", "tell_at", "worker"),
+        *("report_until", "silence", "spec", "state", "submitted_at", "suspicion", "tell_at", "worker"),
     )
 
     def __init__(self, key: object, attempt: Attempt, spec: AttemptSpec, now: float) -> None:
@@ -88,6 +88,19 @@ class _Remote:
         self.report_until: float | None = None
         """Until when its report, and then its outputs, are waited for; None before a hint that it has ended."""
         self.is_stopped = False
+        self.state = states.MADE
+        """Its state, see `core.states.ATTEMPT`."""
+
+    def go(self, new: str) -> None:
+        """Come to a state; steps between that were not heard of are filled in.
+
+        :raises InternalError: there is no such way
+        """
+        before = states.before(states.ATTEMPT, new)
+        for between in (states.SUBMITTED, states.STARTED):
+            if self.state not in before and between in states.ATTEMPT[self.state]:
+                self.state = between
+        self.state = states.step(states.ATTEMPT, self.state, new, f"the attempt {self.spec.token}")
 
 
 class RemoteRunner(BaseRunner):
@@ -152,6 +165,8 @@ class RemoteRunner(BaseRunner):
         self._inherited: list[RunFolder] = []
         """The folders of killed runs of which it may take something over."""
         self._remotes: dict[str, _Remote] = {}
+        self._given_up: dict[str, _Remote] = {}
+        """Attempts that count as lost, and have left no report."""
         self._tokens: dict[object, str] = {}
         """Key -> the token of its last attempt."""
         self._counter = 0
@@ -274,7 +289,7 @@ class RemoteRunner(BaseRunner):
         if self._folder is not None and is_open and not (self._remotes or self._has_left):
             self._tidy(self._folder)
         self._has_left, self._inherited = False, []
-        for known in (self._remotes, self._tokens, self._stops):
+        for known in (self._remotes, self._tokens, self._stops, self._given_up):
             known.clear()
 
     def _refuse_all(self, why: str) -> None:
@@ -306,6 +321,8 @@ class RemoteRunner(BaseRunner):
         looks_at_all = now >= self._next_look
         if looks_at_all:
             self._next_look = now + lease.look(self._seconds)
+        if looks_at_all and self._given_up:
+            self._look_for_late()
         for one in list(self._remotes.values()):
             if looks_at_all or one.report_until is not None or one.gone_at is not None:
                 self._look_at(one, one.spec.folder)
@@ -518,6 +535,8 @@ class RemoteRunner(BaseRunner):
         if one is None:
             return
         one.is_stopped = True
+        if one.state == states.STARTED:
+            one.go(states.STOPPING)
         if one.spec.token not in self._stops:
             self._stops[one.spec.token] = None
             self._renew()
@@ -544,6 +563,8 @@ class RemoteRunner(BaseRunner):
 
     def _has_begun(self, one: _Remote) -> None:
         if not one.has_begun:
+            if one.state != states.STOPPING:
+                one.go(states.STARTED)
             one.has_begun = self._is_met = True
             one.silence.see(0, self._clock())
             self.report_start(one.key)
@@ -611,6 +632,18 @@ class RemoteRunner(BaseRunner):
             cause = "broken" if one.is_unseen else one.cause
             self._end(one, error=one.suspicion, cause=cause, host=_host_of(one.worker))
 
+    def _look_for_late(self) -> None:
+        """Tell of the reports of attempts that were given up: they change nothing any more."""
+        for token, one in list(self._given_up.items()):
+            text = self._view.read(one.spec.folder.report(token))
+            report = None if text is None else WorkerReport.from_json(text)
+            if report is None:
+                continue
+            del self._given_up[token]
+            one.go(states.ENDED)
+            how = report.error or f"exit code {report.code}"
+            self.note(f"{one.spec.uid}: attempt {one.spec.number} was given up, and its report came late: {how}")
+
     def _are_outputs_seen(self, one: _Remote, report: WorkerReport) -> bool:
         """Return whether we see what its worker has seen of its outputs, if it ended well."""
         if report.code not in one.attempt.success:
@@ -646,6 +679,11 @@ class RemoteRunner(BaseRunner):
         token = one.spec.token
         if cause == "lost":
             self._losses.add(one.spec.uid)
+            if report is None:
+                self._given_up[token] = one
+        has_run = one.has_begun or report is not None
+        ended = states.ENDED if has_run else states.CANCELLED if one.is_stopped else states.REFUSED
+        one.go(states.LOST if cause == "lost" and report is None else ended)
         self._remotes.pop(token, None)
         self._stops.pop(token, None)
         if self._tokens.get(one.key) == token:

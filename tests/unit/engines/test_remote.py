@@ -16,8 +16,9 @@ from treadle.core.pool import Allocation
 from treadle.engines import shared_folder
 from treadle.engines.agent import STOPPED
 from treadle.engines.base import AttemptEnd, AttemptStart
-from treadle.engines.remote import RemoteRunner
+from treadle.engines.remote import RemoteRunner, _Remote
 from treadle.engines.spec import RunFolder, WorkerReport
+from treadle.errors import InternalError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -630,3 +631,50 @@ def test_what_is_left_is_neither_stopped_nor_removed(runs: Runs) -> None:
     assert (lease.stops, lease.stops_all) == ((), False)
     assert Path(spec.folder.spec(spec.token)).exists()
     assert runs.farm.kept == [True]
+
+
+def test_a_report_of_what_was_given_up_is_late_and_changes_nothing(runs: Runs) -> None:
+    """Section 7: it is told, and ignored."""
+    said: list[str] = []
+    runs.runner.on_note = said.append
+    spec = runs.start()
+    runs.begin(spec)
+    runs.clock.now += LEASE + GRACE + MARGIN + 20
+    runs.let_it_look()
+    runs.clock.now += GRACE + MARGIN
+    assert runs.ended().cause == "lost"
+    runs.report(spec, 0)
+    runs.clock.now += 10
+    wait_until(lambda: bool(said))
+    assert said == ["a: attempt 1 was given up, and its report came late: exit code 0"]
+    runs.clock.now += 10
+    runs.let_it_look()
+    assert (len(said), runs.ends) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("steps", "end"),
+    [
+        (("submitted", "started", "ended"), "ended"),
+        (("ended",), "ended"),
+        (("refused",), "refused"),
+        (("lost", "ended"), "ended"),
+        (("started", "stopping", "lost"), "lost"),
+        (("cancelled",), "cancelled"),
+    ],
+)
+def test_steps_that_were_not_heard_of_are_filled_in(runs: Runs, steps: tuple[str, ...], end: str) -> None:
+    one = _Remote(None, runs.attempt(), AttemptSpec("t", "a", 1, "/r", {}), 0.0)
+    for step in steps:
+        one.go(step)
+    assert one.state == end
+
+
+@pytest.mark.parametrize(
+    "steps", [("ended", "started"), ("refused", "lost"), ("started", "cancelled"), ("lost", "lost")]
+)
+def test_no_other_step_is_taken(runs: Runs, steps: tuple[str, str]) -> None:
+    one = _Remote(None, runs.attempt(), AttemptSpec("t", "a", 1, "/r", {}), 0.0)
+    one.go(steps[0])
+    with pytest.raises(InternalError, match="cannot become"):
+        one.go(steps[1])
