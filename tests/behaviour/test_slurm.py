@@ -219,6 +219,34 @@ def test_a_job_that_starts_after_the_end_of_its_killed_run_does_nothing(
     assert project.read("n") == "\n"
 
 
+@pytest.mark.parametrize("is_waiting", [False, True])
+def test_a_job_of_a_killed_run_is_taken_over_wherever_it_is(
+    project: Project, slurm: SlurmCluster, *, is_waiting: bool
+) -> None:
+    """U4: it runs under the next run, or starts under it, and nothing of it is begun again."""
+    action = "echo >> n; touch up; while [ ! -e go ]; do sleep 0.1; done; echo done > ${out}"
+    project.write("plan", PLAN.replace("3s", "20s") + f"  a: {{sh: '{action}', out: o, resources: {{cpus: 6}}}}\n")
+    if is_waiting:
+        slurm.call("sbatch", "--cpus-per-task=16", "-o", "/dev/null", "--job-name=other", "--wrap", "sleep 300")
+        until(lambda: slurm.jobs() == ["RUNNING"], "another job")
+    killed = project.start("run", "--record")
+    if is_waiting:
+        until(lambda: sorted(slurm.jobs()) == ["PENDING", "RUNNING"], "a job that waits")
+        until(lambda: list((project.folder / ".treadle/runs").glob("*/specs/handles")), "its handle")
+    else:
+        until((project.folder / "up").exists, "the action")
+    killed.kill()
+    killed.communicate()
+    child = project.start("resume", "--hot")
+    until(lambda: len(list((project.folder / ".treadle/runs").glob("*/lease"))) > 1, "the next run")
+    slurm.call("scancel", "--name=other")
+    until((project.folder / "up").exists, "the action")
+    (project.folder / "go").touch()
+    finish(child)
+    assert project.read("o") == "done\n"
+    assert project.read("n") == "\n"
+
+
 def test_a_check_asks_each_node(project: Project, slurm: SlurmCluster) -> None:
     project.write("plan", PLAN + "  a: {run: 'true'}\ndefault: [a]\n")
     command = [sys.executable, "-m", "treadle.engines.check"]

@@ -31,7 +31,7 @@ from .process_marks import WORKER, with_mark
 from .spec import ENDED, GONE, REFUSED, RUNNING, STARTED, WAITING, Hint, RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from .spec import AttemptSpec
 
@@ -240,7 +240,8 @@ class Slurm:
 
     def find(self, handles: Sequence[str]) -> dict[str, str]:
         """Return what Slurm says of jobs; nothing if it does not answer."""
-        code, text = self._call(*self._query())
+        # those of a run that this one has taken over have the name of that
+        code, text = self._call(*self._query({handle.partition(" ")[0] for handle in handles}))
         if code:
             return {}
         listed_jobs = _listed(text)
@@ -384,10 +385,10 @@ class Slurm:
         self._next_look = monotonic() + max(self._look_pause, 20 * (monotonic() - now))
         return hints
 
-    def _query(self) -> list[str]:
+    def _query(self, names: Iterable[str] = ()) -> list[str]:
         return [
             *("squeue", "--noheader", "--array", "--states=all"),
-            *(f"--name={self._name}", "--format=%i|%k|%T|%N|%r"),
+            *(f"--name={','.join(names or (self._name,))}", "--format=%i|%k|%T|%N|%r"),
         ]
 
     def _ask_soon(self) -> None:

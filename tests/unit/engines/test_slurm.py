@@ -367,6 +367,17 @@ def test_jobs_live_on_when_they_are_kept_and_are_ended_by_the_name_of_the_run_wh
         assert bool(fake.calls("scancel")) == (not keep)
 
 
+def test_jobs_of_other_runs_are_found_by_their_handles(fake: Fake, engine: Slurm) -> None:
+    states = ["PENDING", "RUNNING", "FAILED"]
+    fake.says("squeue", "".join(f"9_{at}|abc|{state}|n1|None\n" for at, state in enumerate(states)))
+    handles = [f"treadle-other abc {at}" for at in range(4)]
+    found = engine.find(handles)
+    assert [found[one] for one in handles] == ["waiting", "running", "gone", "gone"]
+    assert "--name=treadle-other" in fake.calls("squeue")[-1]
+    fake.says("squeue", "", 1)
+    assert engine.find(handles) == {}
+
+
 def test_slurm_is_asked_less_and_less() -> None:
     """From every 5 s to every 60 s."""
     pauses = [module.QUERY]
