@@ -22,6 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _USUAL = ("kill-run", "kill-run-hot", "kill-worker", "kill-guard", "kill-both", "freeze-worker", "freeze-run")
 KINDS = {
     "process": _USUAL,
-    "slurm": (*_USUAL, "kill-slurmd", "freeze-slurmd"),
+    "slurm": (*_USUAL, "kill-slurmd", "freeze-slurmd", "kill-slurmctld", "freeze-slurmctld"),
     "dask": (*_USUAL, "kill-scheduler", "freeze-scheduler"),
 }
 """Engine -> what may be done to which of its parts: `both` are a worker and its guard."""
@@ -51,7 +52,8 @@ PARTS = {
 }
 """Engine -> part -> what the command line of its processes has."""
 LEASE = 2.0
-PATIENCE = 120.0
+PATIENCE = 240.0
+"""Seconds that a run may take: Slurm itself puts a job off for two minutes that a slurmd could not start."""
 ACTION = """
 for p in $(cat {name}.pids 2>/dev/null); do
   case "$(ps -o stat= -p $p)" in "" | Z*) ;; *) echo {name} $p >> twice ;; esac
@@ -102,7 +104,7 @@ class Trial:
         began = time.monotonic()
         self._write()
         child = self._start("run", "-k", *(("--outlive", "30s") if self.is_hot else ()))
-        victims = [] if self.whom == "slurmd" else self._hit(child)
+        victims = [] if self.whom in ("slurmd", "slurmctld") else self._hit(child)
         was_hit = bool(victims) or self._hit_node(child)
         code = _code_of(child)
         if code is not None and code < 0:
@@ -111,7 +113,7 @@ class Trial:
                 # it was killed before it could say how it was called
                 code = _code_of(self._start("run", "-k"))
         wrong = [] if code == 0 else [f"the run ended with {code}: {(self.folder / 'said').read_text()}"]
-        if self.what == "freeze" and self.whom != "slurmd":
+        if self.what == "freeze" and self.whom not in ("slurmd", "slurmctld"):
             # what was frozen wakes at last, and changes nothing
             for victim in victims:
                 _signal(victim, signal.SIGCONT)
@@ -177,19 +179,19 @@ class Trial:
         return victims
 
     def _hit_node(self, child: subprocess.Popen[bytes]) -> bool:
-        """Kill or freeze the daemon of a node for a while."""
+        """Kill or freeze a daemon of the cluster for a while."""
         cluster = self.cluster
-        if cluster is None or self.whom != "slurmd":
+        if cluster is None or self.whom not in ("slurmd", "slurmctld"):
             return False
         self._await_moment(child)
         with _NODE:
             # trials share it
-            cluster.send("slurmd", signal.SIGKILL if self.what == "kill" else signal.SIGSTOP)
+            cluster.send(self.whom, signal.SIGKILL if self.what == "kill" else signal.SIGSTOP)
             self._wait_a_lease()
             if self.what == "kill":
-                cluster.start_one("slurmd")
+                cluster.start_one(self.whom)
             else:
-                cluster.send("slurmd", signal.SIGCONT)
+                cluster.send(self.whom, signal.SIGCONT)
         return True
 
     def _await_moment(self, child: subprocess.Popen[bytes]) -> None:
@@ -295,7 +297,7 @@ def trials(
         with tempfile.TemporaryDirectory(prefix=f"treadle-{kind}-", ignore_cleanup_errors=True) as folder:
             return Trial(Path(os.path.realpath(folder)), kind, engine, seed + number, cluster).run()
 
-    with ThreadPoolExecutor(at_once) as pool:
+    with nullcontext() if cluster is None else cluster.resumed(), ThreadPoolExecutor(at_once) as pool:
         yield from pool.map(one, range(times))
 
 

@@ -13,11 +13,16 @@ import signal
 import socket
 import subprocess
 import tempfile
-from contextlib import ExitStack
+import threading
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import waiting
 from treadle.engines import process_marks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "sinfo", "scancel")
 CPUS = 16
@@ -140,7 +145,7 @@ class SlurmCluster:
 
     def _takes_jobs(self) -> bool:
         node, _, state = self.call("sinfo", "-h", "-o", "%n %t").strip().partition(" ")
-        if state.startswith(("d", "comp")):
+        if state.startswith("d"):
             # drained, as two jobs had one number, or down
             self.call("scontrol", "update", f"nodename={node}", "state=resume")
         return state in ("idle", "mix", "alloc")
@@ -152,6 +157,23 @@ class SlurmCluster:
 
     def _runs(self, name: str) -> bool:
         return name in self._daemons and self._daemons[name].poll() is None
+
+    @contextmanager
+    def resumed(self) -> Iterator[None]:
+        """Have the node take jobs again whenever it is drained: a killed slurmctld gives two jobs one number."""
+        is_over = threading.Event()
+
+        def keep() -> None:
+            while not is_over.wait(0.3):
+                self._takes_jobs()
+
+        thread = threading.Thread(target=keep)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
 
     def environ(self) -> dict[str, str]:
         """Return an environment by which the commands of Slurm find it."""
