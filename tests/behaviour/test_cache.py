@@ -839,6 +839,19 @@ def test_status_marks_no_store_of_the_project_and_believes_none_of_a_checkout(pr
     assert "would be restored" not in project.treadle("status").out
 
 
+def test_neither_status_nor_a_run_needs_a_home_folder(project: Project) -> None:
+    """T1: there is no cache then, which a run says in one line."""
+    project.environ.pop("TREADLE_CACHE_DIR")
+    for name in ("HOME", "XDG_CACHE_HOME"):
+        project.environ.pop(name, None)
+    project.environ["XDG_STATE_HOME"] = str(project.folder.parent / "state")
+    assert "run file: " in project.treadle("status").out
+    done = project.treadle("run")
+    assert (done.code, done.err.count("the cache is not used: there is no home folder for the cache")) == (0, 1)
+    done = project.treadle("run", "--force", TREADLE_CACHE_SIZE="20", HOME="/nowhere")
+    assert (done.code, done.err.count("the cache is not used: TREADLE_CACHE_SIZE needs a unit")) == (0, 1)
+
+
 def explained(project: Project, *words: str) -> dict[str, Any]:
     """Return what `cache explain` says of one action, for programs."""
     done = project.treadle("cache", "explain", *words, "--json")

@@ -52,7 +52,12 @@ def open_caches(
     :param root: the folder of the project
     :param note: called with a line about one that is not used
     """
-    store, is_own = local_store(said, root, environ)
+    try:
+        store, is_own = local_store(said, root, environ)
+    except UsageError as error:
+        # what runs needs no cache
+        note("; ".join(filter(None, (f"the cache is not used: {error.what}", error.hint))))
+        return ()
     if said and not is_own and not environ.get(MOST):
         _note_asked(store.folder, json.loads(said).get("size", 0))
     if is_own and (why := _why_not(store.folder)):
@@ -62,8 +67,11 @@ def open_caches(
 
 
 def caches_to_look_at(said: str, root: str, environ: Mapping[str, str]) -> Sequence[FolderCache]:
-    """Return the caches that say what would be restored: the local one."""
-    store, is_own = local_store(said, root, environ)
+    """Return the caches that say what would be restored: the local one, none where a run would refuse it."""
+    try:
+        store, is_own = local_store(said, root, environ)
+    except UsageError:
+        return ()
     if is_own and not _is_ours(store.folder):
         return ()
     return (store,)
