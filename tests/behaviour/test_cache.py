@@ -1052,7 +1052,9 @@ def test_records_reports_and_figures_know_what_was_restored(project: Project) ->
     assert last["file"] > 0.25
 
 
-PAGE = (Path(__file__).parents[2] / "docs/cache.md").read_text("utf-8").partition("\n## Between machines\n")[0]
+PAGE = (
+    (Path(__file__).parents[2] / "docs/howto/cache.md").read_text("utf-8").partition("\n## Between machines\n")[0]
+)
 
 
 def test_each_plan_of_the_page_passes_the_checks(project: Project) -> None:

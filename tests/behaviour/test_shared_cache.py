@@ -611,7 +611,9 @@ def test_without_urllib3_one_line_says_what_to_install(tmp_path: Path) -> None:
     assert done.text.count(said) == 1
 
 
-PAGE = (Path(__file__).parents[2] / "docs/cache.md").read_text("utf-8").partition("\n## Between machines\n")[2]
+PAGE = (
+    (Path(__file__).parents[2] / "docs/howto/cache.md").read_text("utf-8").partition("\n## Between machines\n")[2]
+)
 ON_PAGE = "http://127.0.0.1:8080/team"
 
 

@@ -132,7 +132,7 @@ class _Writer:
             "treadle: 1",
         ]
         if draft.leaves_outputs_alone:
-            self.lines.append("cache: local  # outputs of former states come back: see docs/cache.md")
+            self.lines.append("cache: local  # outputs of former states come back: see docs/howto/cache.md")
         self._names("params", draft.params)
         self._names("vars", draft.vars)
         if draft.queues and any("queue" in action.keys for action in draft.live):

@@ -216,7 +216,7 @@ PLAN_KEYS = _table(
     POOL,
     MAX_RUNNING,
     Key("cache", CACHE, "Where outputs are restored from in place of running an action, and stored: `local` for a "
-        "folder of the user. See [the page of the cache](../cache.md). `--cache` and TREADLE_CACHE override it.",
+        "folder of the user. See [the cache](../howto/cache.md). `--cache` and TREADLE_CACHE override it.",
         "no cache", "cache: local"),
     Key("engine", ENGINE, "What runs the actions: `local`, `process`, `slurm`, or another one by its name. "
         "A map says more of it. See [the rules](plan.md#engine).", "local", "engine: {name: process, workers: 4}"),
@@ -442,7 +442,7 @@ _SHARED = (
         "retries: {max: 2, on: [timeout, exit 75], backoff: 5s}"),
     Key("cache", CACHED, "Whether its outputs are restored from the cache and stored there. `true` stores them "
         "even if that does not pay. A map has `log: false`: what it prints is not stored. Not fingerprinted. See "
-        "[the page of the cache](../cache.md).", "as far as the plan has a `cache` and it pays", "cache: false"),
+        "[the cache](../howto/cache.md).", "as far as the plan has a `cache` and it pays", "cache: false"),
     Key("codes", CODES, "What its exit codes mean. All that are not named are failures. It is fingerprinted.",
         "0 is a success", "codes: {success: [0, 2], skipped: 80}"),
 )  # fmt: skip
