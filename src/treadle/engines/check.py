@@ -73,9 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m treadle.engines.check", description=__doc__)
     parser.add_argument("-f", "--file", default="", metavar="PLAN", help="the plan")
     parser.add_argument("--engine", default="", metavar="NAME", help="the engine, in place of that of the plan")
+    parser.add_argument("--dask", default="", metavar="ADDRESS", help="the Dask scheduler whose workers are asked")
     parser.add_argument("--patience", type=float, default=PATIENCE, metavar="S", help="seconds to wait for workers")
     given = parser.parse_args(argv)
-    call = Call("", Options(file=given.file, engine=given.engine), console=Console())
+    call = Call("", Options(file=given.file, engine=given.engine, dask=given.dask), console=Console())
     try:
         call.options.check()
         return check(call, given.patience)

@@ -263,7 +263,9 @@ class RemoteRunner(BaseRunner):
         try:
             self._folder = RunFolder(self._make_folder())
             self._folder.make()
-            self._expected = Expected.prepare(self._folder, self._lock).as_data()
+            # what may outlive us may begin while nothing holds the lock
+            lock = "" if self._outlives > self._seconds else self._lock
+            self._expected = Expected.prepare(self._folder, lock).as_data()
             self._renew()
             self.engine.open(self._folder)
             is_open = True

@@ -514,12 +514,13 @@ def test_an_engine_whose_workers_do_not_see_the_folder_is_named_with_that_reason
     assert end.error == f"no worker of farm has seen {runs.path}: all need it at the same path"
 
 
-def test_each_spec_says_what_its_worker_has_to_see(tmp_path: Path) -> None:
-    """E5."""
-    runs = Runs(tmp_path, lock="/root/lock")
+@pytest.mark.parametrize(("outlives", "lock"), [(None, "/root/lock"), (LEASE, "/root/lock"), (7200.0, "")])
+def test_each_spec_says_what_its_worker_has_to_see(tmp_path: Path, outlives: float | None, lock: str) -> None:
+    """E5; what may outlive the run may begin while no run holds the lock."""
+    runs = Runs(tmp_path, lock="/root/lock", outlives=outlives)
     spec = runs.start()
     assert spec.expected["token"] == Path(spec.folder.token).read_text()
-    assert spec.expected["lock"] == "/root/lock"
+    assert spec.expected["lock"] == lock
     assert abs(spec.expected["ahead"]) < 1.0
     runs.report(spec)
     runs.ended()
