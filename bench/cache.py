@@ -1,9 +1,10 @@
 """What the cache of outputs costs: to store, to restore, and with nothing to do; and ccache where it does the same.
 
-    python bench/cache.py [--actions 1000] [--objects 200] [--runs 3]
+    python bench/cache.py [--actions 1000] [--objects 200] [--runs 3] [--server http://127.0.0.1:8080/bench]
 
 Each action copies a file of 2 kB by `cp`. All is run by the real command with two jobs. Of each step the least of
 some runs is shown, in seconds and as CPU seconds with all children, since other work makes the first one longer.
+A server is one as docs/cache.md starts it.
 """
 
 from __future__ import annotations
@@ -125,6 +126,25 @@ class Bench:
             found[f"nothing to do, cache {mode}"] = least(lambda how=how: how, self.runs * 3)  # type: ignore[misc]
         return found
 
+    def shared(self, folder: Path, actions: int, url: str) -> dict[str, Cost]:
+        """Return the costs with a server: each run finds no local store."""
+        self.environ["TREADLE_CACHE_URL"] = url
+        names = iter(f"bench-{os.getpid()}-{number}" for number in range(1000))
+
+        def after(mode: str, expected: str, *, is_new: bool) -> Callable[[], Callable[[], object]]:
+            def make() -> Callable[[], object]:
+                if is_new:
+                    self.environ["TREADLE_CACHE_NAMESPACE"] = next(names)
+                self.fresh(folder, keeps_store=False)
+                return self.treadle(folder, mode, expected)
+
+            return make
+
+        found = {"run and miss on a server": least(after("read", f"{actions} run", is_new=True), self.runs)}
+        found["run and send to a server"] = least(after("write", f"{actions} run", is_new=True), self.runs)
+        restored = after("read", f"0 run, {actions} restored", is_new=False)
+        return found | {"restored from a server": least(restored, self.runs)}
+
     def ccache(self, folder: Path, count: int) -> dict[str, Cost]:
         """Return what ccache takes for the same objects: one after the other, each by a process of its own."""
 
@@ -158,12 +178,15 @@ def main() -> None:
     parser.add_argument("--actions", type=int, default=1000)
     parser.add_argument("--objects", type=int, default=200, help="C files to compile; 0 for none")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--server", default="", help="the address of a shared cache; none for no run with it")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="treadle-bench-") as name:
         bench = Bench(Path(name), options.runs)
         folder = Path(name, "copies")
         plan(folder, options.actions)
         found = bench.phases(folder, options.actions)
+        if options.server:
+            found |= bench.shared(folder, options.actions, options.server)
         show(f"{options.actions} copies of 2 kB", found, options.actions)
         stored = (found["run and store"].cpu - found["run, no cache"].cpu) / options.actions * 1000
         print(f"\nTo store costs {stored:.2f} ms of CPU per action.")
