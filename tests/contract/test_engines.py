@@ -31,6 +31,7 @@ from treadle import (
     ReturnValue,
     Script,
     Settings,
+    Subscriber,
 )
 
 if TYPE_CHECKING:
@@ -295,3 +296,27 @@ def test_what_an_action_prints_is_seen_while_it_runs_and_what_it_used_is_told(
     assert usage is not None
     assert usage.user + usage.system > 0.0
     assert 70_000_000 < (usage.largest_process or 0) < 200_000_000
+
+
+def test_what_a_runner_has_to_say_of_a_run_reaches_its_subscribers(tmp_path: Path) -> None:
+    """E2: from any thread, and in the order of all that happens."""
+
+    class Waiting(OtherProcess):
+        def submit(self, key: object, attempt: Attempt) -> None:
+            self.note("no worker has begun it")
+            super().submit(key, attempt)
+
+    class Notes(Subscriber):
+        def __init__(self) -> None:
+            self.texts: list[str] = []
+
+        def note(self, text: str) -> None:
+            self.texts.append(text)
+
+    dag = DAG()
+    dag.add_vertex("a", shell("exit 0"))
+    made, notes = OnEngine(dag, str(tmp_path)), Notes()
+    made.engines["other"] = Waiting()
+    made.bus.add(notes)
+    assert made.run().ok
+    assert notes.texts == ["no worker has begun it"]
