@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from importlib import import_module
 from queue import Empty, SimpleQueue
@@ -72,6 +72,38 @@ class _Attempt:
         self.until = 0.0
 
 
+class _Quiet:
+    """Has Dask not write to the terminal of a run that a connection was lost: an open engine says it."""
+
+    NAMES = ("distributed", "distributed.client")
+
+    def __init__(self) -> None:
+        self._levels: list[int] = []
+        self._number = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        # a second engine may be open
+        with self._lock:
+            self._number += 1
+            if self._number == 1:
+                loggers = [logging.getLogger(name) for name in self.NAMES]
+                self._levels = [one.level for one in loggers]
+                for one in loggers:
+                    one.setLevel(logging.CRITICAL)
+
+    def __exit__(self, *_: object) -> None:
+        # the last one puts back what was
+        with self._lock:
+            self._number -= 1
+            if self._number == 0:
+                for name, level in zip(self.NAMES, self._levels, strict=True):
+                    logging.getLogger(name).setLevel(level)
+
+
+_QUIET = _Quiet()
+
+
 class Dask:
     """Workers of a Dask cluster.
 
@@ -110,8 +142,8 @@ class Dask:
         self._lost_at: float | None = None
         """When the connection to the scheduler was lost."""
         self._loss = ""
-        self._levels: dict[str, int] = {}
         self._is_open = False
+        self._quiet = ExitStack()
 
     @property
     def is_elastic(self) -> bool:
@@ -123,13 +155,11 @@ class Dask:
     def capacity(self) -> Pool:
         """Return a node for each worker."""
         if not self._places:
-            client = self._connect()
-            try:
+            load()
+            with _QUIET, closing(self._connect()) as client:
                 end = monotonic() + CONNECT_TIMEOUT
                 while not (workers := _workers_of(client, self.address)) and monotonic() < end:
                     sleep(0.1)
-            finally:
-                client.close()
             if not workers:
                 raise UsageError(
                     f"the Dask cluster at {self.address} has no workers",
@@ -144,6 +174,8 @@ class Dask:
         :raises TreadleError: it does not answer, or has another version of Treadle
         """
         self._run = run
+        load()
+        self._quiet.enter_context(_QUIET)
         self._said, self._asked = SimpleQueue(), SimpleQueue()
         self._set_up(*self._reach())
         self._is_open = True
@@ -238,8 +270,7 @@ class Dask:
             with suppress(Exception):
                 client.close(timeout=2)
         self._end_cluster()
-        for name, level in self._levels.items():
-            logging.getLogger(name).setLevel(level)
+        self._quiet.close()
 
     # the connection
 
@@ -260,7 +291,6 @@ class Dask:
         :raises TreadleError: it does not answer, or what is said to it could be read on the way
         """
         distributed = load()
-        self._silence()
         where = address or self.address
         protocol, _, host = where.partition("://")
         check_address(
@@ -276,13 +306,6 @@ class Dask:
         except (OSError, ValueError, TypeError) as error:
             raise TreadleError(f"the Dask scheduler at {where} cannot be reached: {error}") from error
         return client
-
-    def _silence(self) -> None:
-        """Have Dask not write to the terminal of the run that a connection was lost: we say it."""
-        for name in ("distributed", "distributed.client"):
-            logger = logging.getLogger(name)
-            self._levels.setdefault(name, logger.level)
-            logger.setLevel(logging.CRITICAL)
 
     def _start_cluster(self) -> Client:
         self._end_cluster()
@@ -583,6 +606,9 @@ class Dask:
                 delay=delay,
                 alone=is_alone,
             )
+            if any(spec.outlives > spec.lease for spec in specs):
+                # Dask forgets what no client wants any more, and a worker that has nothing to do may be ended
+                load().fire_and_forget(futures)
             for one, future in zip(part, futures, strict=True):
                 one.future = future
                 one.until = monotonic() + self._patience

@@ -1,0 +1,193 @@
+"""What the engine `dask` asks of Dask, and what it makes of the answers; with a client that only notes."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from treadle.engines.base import Attempt
+from treadle.engines.dask import Dask
+from treadle.engines.spec import ENDED, GONE, REFUSED, STARTED, AttemptSpec, Hint, RunFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+pytest.importorskip("distributed")
+
+
+class NotedFuture:
+    """A future that ends when the test says so."""
+
+    def __init__(self) -> None:
+        self.status = "pending"
+        self.error = ""
+        self.is_left = False
+        self._calls: list[Callable[[NotedFuture], None]] = []
+
+    def add_done_callback(self, call: Callable[[NotedFuture], None]) -> None:
+        self._calls.append(call)
+
+    def exception(self, timeout: float) -> Exception:
+        return RuntimeError(self.error)
+
+    def cancel(self) -> None:
+        self.is_left = True
+
+    release = cancel
+
+    def end(self, status: str, error: str = "") -> None:
+        self.status, self.error = status, error
+        for call in self._calls:
+            call(self)
+
+
+class NotedClient:
+    """A client of a scheduler with workers that do nothing."""
+
+    status = "running"
+
+    def __init__(self, workers: Sequence[str] = ("tcp://w0:1", "tcp://w1:1")) -> None:
+        self.workers = {
+            address: {
+                "name": f"w{number}",
+                "host": "h",
+                "threads": 500,
+                "memory": 0,
+                "resources": {},
+                "silence": 0.0,
+            }
+            for number, address in enumerate(workers)
+        }
+        self.calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        self.futures: dict[str, NotedFuture] = {}
+        """Token -> the last future of it."""
+
+    def map(self, function: object, *args: list[str], **more: Any) -> list[NotedFuture]:
+        self.calls.append((args, more))
+        made = [NotedFuture() for _ in args[0]]
+        self.futures |= dict(zip(args[1], made, strict=True))
+        return made
+
+    def run_on_scheduler(self, function: object) -> dict[str, Any]:
+        return dict(self.workers)
+
+    def subscribe_topic(self, topic: str, handler: object) -> None:
+        """Nothing is published."""
+
+    def close(self, timeout: float = 0) -> None:
+        self.status = "closed"
+
+
+class OnNotes(Dask):
+    """The engine with such a client."""
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__({"address": "tcp://s:1", **settings})
+        self.client = NotedClient()
+
+    def _connect(self, address: str = "", keys: object = None) -> Any:
+        return self.client
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> OnNotes:
+    made = OnNotes()
+    run = RunFolder(str(tmp_path))
+    run.make()
+    made.open(run)
+    return made
+
+
+def specs(folder: Path, number: int, **more: Any) -> list[AttemptSpec]:
+    attempt = Attempt([["true"]], mark="r/a", environ={"SECRET": "x"}).as_data()
+    return [AttemptSpec(f"t{at}", f"a{at}", 1, str(folder), attempt, **more) for at in range(number)]
+
+
+def test_a_batch_for_one_worker_is_one_call_of_paths_and_plain_words(engine: OnNotes, tmp_path: Path) -> None:
+    """E3: no object of a user is pickled, and no environment goes through a scheduler."""
+    engine.submit(specs(tmp_path, 500, node="w1"))
+    ((args, more),) = engine.client.calls
+    assert len(args[0]) == 500
+    assert more["workers"] == ["tcp://w1:1"]
+    assert all(type(one) is str for part in args for one in part)
+    assert all(type(one) in (str, float, bool) for name, one in more.items() if name not in ("key", "workers"))
+    assert "SECRET" not in repr(engine.client.calls)
+    engine.close(keep=False)
+
+
+def test_an_end_of_a_future_is_a_hint_and_a_failure_of_a_worker_is_a_refusal(
+    engine: OnNotes, tmp_path: Path
+) -> None:
+    engine.submit(specs(tmp_path, 2, node="w0"))
+    engine.client.futures["t0"].end("finished")
+    engine.client.futures["t1"].end("error", "No module named 'treadle'")
+    hints = engine.poll(0)
+    assert Hint("t0", ENDED) in hints
+    (refused,) = (hint for hint in hints if hint.what == REFUSED)
+    assert "No module named 'treadle'" in refused.text
+    engine.close(keep=False)
+
+
+def test_what_had_started_on_a_worker_that_is_gone_is_gone_and_the_rest_goes_to_another_one(
+    engine: OnNotes, tmp_path: Path
+) -> None:
+    engine.submit(specs(tmp_path, 2, node="w0"))
+    engine._hear((0.0, ["tcp://w0:1", "t0", STARTED, "agent"]))
+    engine._hear_of_workers((0.0, {"action": "remove-worker", "worker": "tcp://w0:1"}))
+    hints = engine.poll(0)
+    assert [(hint.token, hint.what) for hint in hints] == [("t0", STARTED), ("t0", GONE)]
+    assert engine.client.calls[-1][1]["workers"] == ["tcp://w1:1"]
+    assert engine.client.calls[-1][0][1] == ["t1"]
+    engine.close(keep=False)
+
+
+def test_a_worker_that_wakes_says_nothing_of_what_another_one_has_now(engine: OnNotes, tmp_path: Path) -> None:
+    engine.submit(specs(tmp_path, 1, node="w0"))
+    engine._hear_of_workers((0.0, {"action": "remove-worker", "worker": "tcp://w0:1"}))
+    engine.poll(0)
+    engine._hear((0.0, ["tcp://w0:1", "t0", GONE, "begun elsewhere"]))
+    assert engine.poll(0) == []
+    engine.close(keep=False)
+
+
+def test_what_was_lost_with_its_worker_goes_to_another_one_and_alone(engine: OnNotes, tmp_path: Path) -> None:
+    engine.submit(specs(tmp_path, 1, node="w0"))
+    engine._hear((0.0, ["tcp://w0:1", "t0", ENDED, ""]))
+    engine.poll(0)
+    (again,) = specs(tmp_path, 1, node="w0", is_alone=True)
+    engine.submit([again])
+    assert engine.client.calls[-1][1]["workers"] == ["tcp://w1:1"]
+    assert engine.client.calls[-1][1]["alone"] is True
+    engine.close(keep=False)
+
+
+def test_instances_are_those_of_their_node_and_wait_for_it(engine: OnNotes, tmp_path: Path) -> None:
+    engine._hear_of_workers((0.0, {"action": "remove-worker", "worker": "tcp://w0:1"}))
+    engine.poll(0)
+    engine.submit(specs(tmp_path, 1, node="w0", resources={"gpus": ["0"]}))
+    assert engine.client.calls == []
+    assert "no worker w0" in engine.pending(["t0"])["t0"]
+    engine.close(keep=False)
+
+
+def test_what_files_and_the_engine_know_of_an_attempt_is_found(engine: OnNotes, tmp_path: Path) -> None:
+    engine.submit(specs(tmp_path, 3, node="w0"))
+    run = RunFolder(str(tmp_path))
+    assert run.claim("t0", "agent")
+    assert run.claim("t1", "agent")
+    Path(run.report("t1")).touch()
+    found = engine.find(["t0", "t1", "t2", "other"])
+    assert found == {"t0": "running", "t1": "gone", "t2": "waiting", "other": "gone"}
+    engine.close(keep=False)
+
+
+def test_the_level_of_the_log_of_dask_is_put_back(engine: OnNotes) -> None:
+    logger = logging.getLogger("distributed")
+    assert logger.level == logging.CRITICAL
+    OnNotes().capacity()
+    assert logger.level == logging.CRITICAL
+    engine.close(keep=False)
+    assert logger.level < logging.CRITICAL
