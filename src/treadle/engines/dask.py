@@ -596,15 +596,14 @@ class Dask:
             if not part:
                 continue
             specs = [one.spec for one in part]
+            # by position: older versions of Dask await no coroutine that was called by name
+            all_alike = (self._topic, self._patience, delay, is_alone)
             futures = client.map(
                 *(run_spec, [spec.folder.spec(spec.token) for spec in specs], [spec.token for spec in specs]),
+                *([one] * len(specs) for one in all_alike),
                 key=[f"{spec.uid}-{spec.token}-{os.urandom(4).hex()}" for spec in specs],
                 workers=[address] if address else None,
                 pure=False,
-                topic=self._topic,
-                patience=self._patience,
-                delay=delay,
-                alone=is_alone,
             )
             if any(spec.outlives > spec.lease for spec in specs):
                 # Dask forgets what no client wants any more, and a worker that has nothing to do may be ended
