@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import signal
@@ -120,9 +119,12 @@ class DaskCluster:
         self._folder.cleanup()
 
 
-@functools.cache
+_shared: list[DaskCluster] = []
+
+
 def shared() -> DaskCluster:
-    """Return a cluster for all tests of this session that do no harm to it."""
-    cluster = DaskCluster()
-    at_session_end(cluster.close)
-    return cluster
+    """Return a cluster for all tests of this session that do no harm to it; a failed test ends all that was started."""
+    if not _shared or _shared[-1].scheduler.poll() is not None:
+        _shared.append(DaskCluster())
+        at_session_end(_shared[-1].close)
+    return _shared[-1]
