@@ -18,6 +18,7 @@ import shlex
 import subprocess
 import sys
 from collections import deque
+from functools import partial
 from select import POLLIN, poll
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -415,6 +416,10 @@ class Slurm:
             found = jobs.get((job.batch.name, job.index))
             if found is not None and found.state in (*_IN_QUEUE, *_ON_NODE):
                 job.waits_for = f"{found.state} ({found.reason})" if found.state in _IN_QUEUE else ""
+                if found.state == "PENDING" and found.reason == "BeginTime":
+                    # its node could not start it, and Slurm has put it off for minutes
+                    words = ["scontrol", "update", f"jobid={found.job}", "starttime=now"]
+                    self._commands.append(_Command(partial(list, words), "", _nothing))
                 continue
             del self._jobs[token]
             if found is None:

@@ -209,6 +209,15 @@ def test_a_job_that_may_leave_a_report_is_waited_for(fake: Fake, engine: Slurm, 
     assert heard(engine, lambda _: len(fake.calls("squeue")) > before + 2) == []
 
 
+def test_a_job_that_a_node_could_not_start_is_not_put_off(fake: Fake, engine: Slurm, run: RunFolder) -> None:
+    fake.says("sbatch", "7\n")
+    engine.submit(specs(run, "x", "y"))
+    heard(engine, lambda _: fake.calls("sbatch"))
+    fake.says("squeue", f"7_0|{fake.comment()}|PENDING||Resources\n7_1|{fake.comment()}|PENDING||BeginTime\n")
+    assert heard(engine, lambda _: fake.calls("scontrol")) == []
+    assert fake.calls("scontrol")[0] == ["update", "jobid=7_1", "starttime=now"]
+
+
 def test_a_job_that_slurm_does_not_know_any_more_is_gone_and_one_that_it_cannot_tell_of_is_not(
     fake: Fake, engine: Slurm, run: RunFolder
 ) -> None:
