@@ -18,6 +18,7 @@ from helpers import DEADLINE, Fifo
 from project import Project, wait_until
 from treadle import UsageError
 from treadle.engines.dask import Dask
+from waiting import is_alive
 
 pytest.importorskip("distributed")
 
@@ -68,7 +69,7 @@ def test_a_plan_of_three_actions_runs_on_a_cluster_of_the_run_which_leaves_nothi
     assert one != two
     events = [json.loads(line) for line in project.read("events").splitlines()]
     assert {event["host"] for event in events if event["event"] == "ended"} == {os.uname().nodename}
-    assert not [pid for pid in (one, two) if psutil.pid_exists(int(pid))]
+    assert not [pid for pid in (one, two) if is_alive(int(pid))]
     # J6: another engine finds the same
     assert project.treadle("run", "--engine", "local").text.startswith("nothing to do: 3 up to date")
 
@@ -225,7 +226,7 @@ def test_a_scheduler_that_is_killed_and_comes_back_costs_attempts_and_nothing_el
     out, err = child.communicate(timeout=DEADLINE)
     assert child.returncode == 0, out + err
     assert project.read("p") == "again\n"
-    assert not psutil.pid_exists(pid)
+    assert not is_alive(pid)
 
 
 def test_the_scheduler_of_a_run_that_is_killed_is_started_anew(project: Project) -> None:
@@ -244,7 +245,7 @@ def test_the_scheduler_of_a_run_that_is_killed_is_started_anew(project: Project)
     out, err = child.communicate(timeout=DEADLINE)
     assert child.returncode == 0, out + err
     assert project.read("o") == "again\n"
-    assert not psutil.pid_exists(pid)
+    assert not is_alive(pid)
 
 
 def test_a_cluster_that_may_grow_runs_what_waits_when_its_first_worker_comes(project: Project) -> None:
