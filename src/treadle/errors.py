@@ -121,7 +121,7 @@ def pause_after(tries: int) -> float:
 class DAGError(TreadleError):
     """A graph that cannot be walked: a cycle, a missing or a repeated vertex."""
 
-    page = "docs/reference/plan.md#order"
+    page = "docs/reference/order.md#order"
 
 
 class DAGUsageError(DAGError, AssertionError):

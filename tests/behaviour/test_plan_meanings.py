@@ -1,4 +1,4 @@
-"""What two people would read differently: each rule of docs/reference/plan.md on when, always, records, names and spellings."""
+"""What two people would read differently: each rule of docs/reference/ on when, always, records, names and spellings."""
 
 from __future__ import annotations
 

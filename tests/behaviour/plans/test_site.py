@@ -90,7 +90,7 @@ def test_a_new_heading_checks_the_links_and_a_new_title_writes_every_page(site: 
 
 
 def test_a_new_page_is_in_the_menu_without_a_word_in_the_plan(site: Copy) -> None:
-    (site.folder / "docs/new.md").write_text("# Something new\n\nSee [plans](reference/plan.md#foreach).\n")
+    (site.folder / "docs/new.md").write_text("# Something new\n\nSee [plans](reference/families.md#foreach).\n")
     assert {"outline@docs/new.md", "page@docs/new.md", "menu", "links"} <= set(site.run())
     assert '<a href="../new.html">Something new</a>' in site.read("out/site/docs/reference/plan.html")
 

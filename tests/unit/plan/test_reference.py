@@ -1,4 +1,4 @@
-"""The reference page holds what is built."""
+"""The reference pages hold what is built."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from plan_folder import Folder
 from repositories import Repository
 from treadle.plan.schema.keys import TABLES, Key
 
-PAGE = Path(__file__).parents[3] / "docs/reference/plan.md"
-KEYS_PAGE = PAGE.with_name("plan-keys.md")
-WITH_TABLES = runpy.run_path(str(PAGE.parents[1] / "_tools/plan_reference.py"))["with_tables"]
+INDEX = Path(__file__).parents[3] / "docs/reference/plan.md"
+"""The page whose table of contents names all pages of the plan language."""
+CONTENTS = re.search(r"^```{toctree}\n(?:(?::.*)?\n)*([^`]*)^```$", INDEX.read_text("utf-8"), re.MULTILINE)
+assert CONTENTS
+PAGES = (INDEX, *(INDEX.with_name(f"{name}.md") for name in CONTENTS.group(1).split()))
+KEYS_PAGE = INDEX.with_name("plan-keys.md")
+WITH_TABLES = runpy.run_path(str(INDEX.parents[1] / "_tools/plan_reference.py"))["with_tables"]
 BLOCKS = [
     text
-    for page in (PAGE, KEYS_PAGE)
+    for page in (*PAGES, KEYS_PAGE)
     for text in re.findall(r"^```yaml\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    if page == PAGE or text.startswith("treadle: 1\nactions:")
+    if page != KEYS_PAGE or text.startswith("treadle: 1\nactions:")
 ]
 FILES = (
     *("data/raw.csv", "src/split.py", "src/a.c", "src/b.c", "src/prog", "docs/a.md", "docs/drafts/b.md"),
@@ -46,7 +50,7 @@ def test_a_table_that_is_empty_is_filled() -> None:
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_each_example_of_the_page_loads(number: int, folder: Folder) -> None:
+def test_each_example_of_the_pages_loads(number: int, folder: Folder) -> None:
     write_files(folder)
     if "${git." in BLOCKS[number]:
         if shutil.which("git") is None:

@@ -198,7 +198,7 @@ def _table(*keys: Key) -> dict[str, Key]:
 
 POOL = Key("pool", MAP, "What there is of resources that actions ask for: a map of types to amounts, lists of "
     "names, or maps with `ids` and `slots`; `max` bounds what attempts grow to. "
-    "See [the rules](plan.md#resources).",
+    "See [the rules](resources.md#resources).",
     "what this machine has", "pool: {gpus: {ids: [0, 1], slots: 2}, licences: 3, memory: 60GiB}")  # fmt: skip
 MAX_RUNNING = Key("max_running", COUNT, "How many actions may run at the same time, over all queues.", "no limit",
     "max_running: 200")  # fmt: skip
@@ -219,7 +219,8 @@ PLAN_KEYS = _table(
         "folder of the user. See [the cache](../howto/cache.md). `--cache` and TREADLE_CACHE override it.",
         "no cache", "cache: local"),
     Key("engine", ENGINE, "What runs the actions: `local`, `process`, `slurm`, or another one by its name. "
-        "A map says more of it. See [the rules](plan.md#engine).", "local", "engine: {name: process, workers: 4}"),
+        "A map says more of it. See [the rules](engine.md#engine).", "local",
+        "engine: {name: process, workers: 4}"),
     Key("shell", LIST, "The shell that runs each `sh`: the program and its options. The script is the next "
         "argument.", "[bash, -euo, pipefail, -c]", "shell: [sh, -euc]"),
     Key("defaults", MAP, "Settings of every action. A key set on an action overrides its default.", "none",
@@ -289,15 +290,15 @@ GLOB_KEYS = _table(
 TREE_KEYS = _table(
     Key("tree", TEXTS, "The folder, or a list of folders; each ends with a `/`.", "", "tree: src/"),
     Key("exclude", TEXTS, "Patterns of what does not count in it, relative to the folder. See "
-        "[the rules](plan.md#folders-with-exclude).", "none", 'tree: src/\nexclude: ["*.egg-info/"]'),
+        "[the rules](paths.md#folders-with-exclude).", "none", 'tree: src/\nexclude: ["*.egg-info/"]'),
 )  # fmt: skip
 
 OUT_KEYS = _table(
     Key("path", TEXT, "The folder; it ends with a `/`.", "", "path: out/site/"),
     Key("exclude", TEXTS, "Patterns of what in it is none of the output. See "
-        "[the rules](plan.md#output-folders-with-exclude).", "none", "exclude: [CNAME]"),
+        "[the rules](outputs.md#output-folders-with-exclude).", "none", "exclude: [CNAME]"),
     Key("check", CHECK, "How it is judged: by its `content`, or by `presence`. See "
-        "[the rules](plan.md#check-presence-installed-trees).", "content", "check: presence"),
+        "[the rules](outputs.md#check-presence-installed-trees).", "content", "check: presence"),
 )  # fmt: skip
 
 FROM_KEYS = _table(
@@ -324,7 +325,7 @@ REQUIRE_KEYS = _table(
 NEEDS_KEYS = _table(
     Key("action", TEXT, "An action, family, group or pattern. Required.", "", "action: hello"),
     Key("when", TEXT, "The outcome that it must have: `on_success`, `on_failure`, `always`, or names of outcomes "
-        "with `and`, `or`, `not` and brackets. See [the rules](plan.md#conditions).",
+        "with `and`, `or`, `not` and brackets. See [the rules](order.md#conditions).",
         "on_success", "when: on_failure"),
     Key("expects", EXPECTS, 'How many actions it must select: at least one (`+`), at most one (`"?"`), any number '
         '(`"*"`), or this many.', "+", 'expects: "*"'),
@@ -339,7 +340,7 @@ RETRIES_KEYS = _table(
     Key("jitter", SHARE, "The share by which each of these pauses is shorter at most; how much is drawn for each "
         "attempt.", "0", "jitter: 0.2"),
     Key("grow", MAP, "What a further attempt gets more of: a map of types of `resources`, or `timeout`, to a "
-        "factor or a list of the next amounts. See [the rules](plan.md#attempts-that-grow).",
+        "factor or a list of the next amounts. See [the rules](retries.md#attempts-that-grow).",
         "nothing", "grow: {timeout: 2}"),
 )  # fmt: skip
 
@@ -347,7 +348,7 @@ CODES_KEYS = _table(
     Key("success", NUMBERS, "It did what it should.", "0", "success: [0, 2]"),
     Key("diffed", NUMBERS, "It failed: its outputs differ from what was expected.", "64", "diffed: 1"),
     Key("skipped", NUMBERS, "It says itself that it does not apply. See "
-        "[the rules](plan.md#codes-and-expect-what-exit-codes-mean).", "none", "skipped: 80"),
+        "[the rules](retries.md#codes-and-expect-what-exit-codes-mean).", "none", "skipped: 80"),
     Key("not_ready", NUMBERS, "It is tried again as far as `retries` allows, and fails after that.", "75",
         "not_ready: [11, 75]"),
     Key("retry", NUMBERS, "A failure that is tried again as far as `retries` allows, whatever `on` says.", "none",
@@ -436,7 +437,7 @@ _SHARED = (
     Key("timeout", LIMIT, "Time limit of one attempt. After it the attempt is ended and fails. `none` for no "
         "limit.", "none", "timeout: 5m"),
     Key("output", OUTPUT, "Show what it prints as it comes (`stream`), after it ended (`block`), or only if it "
-        "fails (`quiet`). See [the rules](plan.md#what-actions-print).",
+        "fails (`quiet`). See [the rules](commands.md#what-actions-print).",
         "`stream` for an action without outputs that is named on the command line, else `quiet`", "output: stream"),
     Key("retries", RETRIES_KIND, "How often it is retried after a failure.", "0",
         "retries: {max: 2, on: [timeout, exit 75], backoff: 5s}"),
@@ -469,14 +470,14 @@ ACTION_KEYS = _table(
     Key("depfile", TEXT, "A file in make's syntax that the command writes, with the files it has read. They are "
         "inputs of the next fingerprint.", "none", "depfile: out/a.d"),
     Key("expand", TEXT, "An output that is a plan, whose actions run too. "
-        "See [the rules](plan.md#generated-plans).",
+        "See [the rules](generated-plans.md#generated-plans).",
         "none", "expand: out/more.yaml"),
     Key("foreach", MAP, "One action for each value: a map of names to lists or globs. Several names multiply.",
         "one action", "foreach: {part: [a, b]}"),
     Key("when", TEXT, "A condition. If it is false, the action is disabled, and so are all actions that need it or "
         "read its outputs.", "always enabled", 'when: mode == "release"'),
     Key("needs", NEEDS, "Actions, families, groups or patterns that must succeed before it, if no file connects "
-        "them. A map says which [outcome](plan.md#conditions) is needed in place of success.",
+        "them. A map says which [outcome](order.md#conditions) is needed in place of success.",
         "none", "needs: [hello]"),
     Key("after", TEXTS, "Actions, families, groups or patterns that run before it if they are part of the run. "
         "Their failure does not matter.", "none", "after: [hello]"),
@@ -485,12 +486,12 @@ ACTION_KEYS = _table(
         "uses: [cfg.train.lr]"),
     Key("cwd", TEXT, "The folder it runs in. `${in}` and `${out}` are relative to it.", "the root", "cwd: src"),
     Key("workdir", WORKDIR, "`fresh`: each attempt runs in a new folder that holds its declared inputs and nothing "
-        "else. See [the rules](plan.md#workdir-a-folder-of-its-own). It is fingerprinted.", "the root",
+        "else. See [the rules](workdir.md#workdir-a-folder-of-its-own). It is fingerprinted.", "the root",
         "in: src/a.c\nout: out/a.o\nworkdir: fresh"),
     *_SHARED,
     Key("tokens", COUNT, "How many tokens of its queue it takes.", "1", "tokens: 2"),
     Key("resources", DEMANDS, "What an attempt needs of the pool: a map of types to amounts; `memory` with a unit. "
-        "Of a list the first counts that the pool can give. See [the rules](plan.md#resources).",
+        "Of a list the first counts that the pool can give. See [the rules](resources.md#resources).",
         "1 of `cpus` in the queue `default`, else nothing", "resources: {cpus: 4, gpus: 1, memory: 8GiB}"),
     Key("limit", COUNT, "How many of its family may run at the same time.", "no limit", "limit: 2"),
     Key("mutex", TEXTS, "Names: actions that share one never run at the same time.", "none", "mutex: [database]"),
@@ -500,7 +501,7 @@ ACTION_KEYS = _table(
     Key("always", BOOL, "Run each time. Actions that read its outputs run only if these changed.", "false",
         "always: true"),
     Key("finally", BOOL, "Run after all other actions, whatever their outcome. "
-        "See [the rules](plan.md#actions-at-the-end).",
+        "See [the rules](order.md#actions-at-the-end).",
         "false", "finally: true"),
     Key("once", BOOL, "Run only if an output is missing, whatever else differs.", "false",
         "out: out/venv/\nonce: true"),
@@ -513,14 +514,14 @@ ACTION_KEYS = _table(
         "certain exit codes, or a `diff`. It is fingerprinted.", "a success", "expect: {failure: 3}"),
     Key("baseline", MAP, "What its outputs should hold: a map of outputs to files. If one differs, the action has "
         "`diffed`. Or a map with `run`: a command for `treadle accept`. See "
-        "[the rules](plan.md#baseline-what-outputs-should-hold). It is fingerprinted.", "none",
+        "[the rules](retries.md#baseline-what-outputs-should-hold). It is fingerprinted.", "none",
         "out: out/table.txt\nbaseline: {out/table.txt: tests/table.txt}"),
     Key("tags", TEXTS, 'Names to select actions by: `-l "slow and not gpu"`.', "none", "tags: [slow, gpu]"),
     Key("report", BOOL, "Show its outputs that are pictures or tables in reports. The key is not fingerprinted.",
         "false", "out: out/loss.svg\nreport: true"),
     Key("artifacts", ARTIFACTS, "Files that it leaves besides its outputs: after which end they are moved to "
-        "`.treadle/artifacts/`. See [the rules](plan.md#artifacts-what-else-it-leaves). Not fingerprinted.", "none",
-        'artifacts: {"*.log": failure, "core*": always}'),
+        "`.treadle/artifacts/`. See [the rules](workdir.md#artifacts-what-else-it-leaves). Not fingerprinted.",
+        "none", 'artifacts: {"*.log": failure, "core*": always}'),
     Key("keep", BOOL, "Keep existing outputs before it starts and after it fails.", "false", "keep: true"),
     Key("console", BOOL, "It has the terminal and its input to itself. Such actions run one at a time.", "false",
         "console: true"),
