@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from dask_clusters import DaskCluster, shared
 from helpers import DEADLINE, Fifo
 from project import Project, wait_until
 from treadle import UsageError
+from treadle.engines.base import Attempt, AttemptEnd
 from treadle.engines.dask import Dask
+from treadle.engines.remote import RemoteRunner
 from waiting import is_alive
 
 pytest.importorskip("distributed")
@@ -56,9 +59,18 @@ def answers(host: str, port: int) -> bool:
     return b"compression" in said
 
 
-def at(cluster: DaskCluster, **more: object) -> str:
-    """Return what a plan says of a cluster that is there."""
-    return json.dumps({"name": "dask", "options": {"address": cluster.address}, **more})
+def at(cluster: DaskCluster | None, **more: object) -> str:
+    """Return what a plan says of a cluster that is there, or without one of its own."""
+    there = {} if cluster is None else {"options": {"address": cluster.address}}
+    return json.dumps({"name": "dask", **there, **more})
+
+
+def scheduler_of(child: subprocess.Popen[str]) -> psutil.Process:
+    """Return the scheduler that a run has started."""
+    (found,) = (
+        one for one in psutil.Process(child.pid).children() if "treadle.engines.dask_cluster" in one.cmdline()
+    )
+    return found
 
 
 def test_a_plan_of_three_actions_runs_on_a_cluster_of_the_run_which_leaves_nothing(project: Project) -> None:
@@ -238,14 +250,134 @@ def test_the_scheduler_of_a_run_that_is_killed_is_started_anew(project: Project)
     )
     child = project.start("run")
     pid = int(up.wait())
-    (scheduler,) = (
-        one for one in psutil.Process(child.pid).children() if "treadle.engines.dask_cluster" in one.cmdline()
-    )
-    scheduler.kill()
+    scheduler_of(child).kill()
     out, err = child.communicate(timeout=DEADLINE)
     assert child.returncode == 0, out + err
     assert project.read("o") == "again\n"
     assert not is_alive(pid)
+
+
+@pytest.mark.parametrize("is_ours", [False, True])
+@pytest.mark.parametrize("ends", ["kill -CONT $s; ", ""])
+def test_a_scheduler_that_freezes_for_a_moment_or_at_the_end_costs_nothing(
+    project: Project, cluster: DaskCluster, is_ours: bool, ends: str
+) -> None:
+    """The run does not wait for it at its end, nor to see how what ran has ended."""
+    up, on = Fifo(project.folder / "up"), Fifo(project.folder / "on")
+    engine = at(None if is_ours else cluster, lease="8s")
+    script = (
+        f"echo >> tries; echo > up; read -r s < on; s=$(cat s); kill -STOP $s; sleep 1; {ends}echo over > ${{out}}"
+    )
+    project.write("plan", f"treadle: 1\nengine: {engine}\nactions:\n  a: {{sh: '{script}', out: o}}\n")
+    child = project.start("run")
+    up.wait()
+    project.write("s", str(scheduler_of(child).pid if is_ours else cluster.scheduler.pid))
+    on.open()
+    out, err = child.communicate(timeout=DEADLINE)
+    assert child.returncode == 0, out + err
+    assert (project.read("o"), project.read("tries")) == ("over\n", "\n")
+
+
+def test_what_runs_ends_by_its_report_while_the_scheduler_is_frozen_and_what_waits_says_so(
+    project: Project, cluster: DaskCluster
+) -> None:
+    up, on = Fifo(project.folder / "up"), Fifo(project.folder / "on")
+    project.write(
+        "plan",
+        f"treadle: 1\nengine: {at(cluster, lease='3s', queue_timeout='7s')}\nactions:\n"
+        "  a: {sh: 'echo >> tries; echo > up; read -r line < on; echo over > ${out}', out: o}\n"
+        "  b: {sh: 'cat o > ${out}', in: o, out: p}\n",
+    )
+    child = project.start("run")
+    up.wait()
+    cluster.scheduler.send_signal(signal.SIGSTOP)
+    on.open()
+    out, err = child.communicate(timeout=DEADLINE)
+    assert child.returncode == 1, out + err
+    assert (project.read("o"), project.read("tries")) == ("over\n", "\n")
+    assert f"the Dask scheduler at {cluster.address} has given no answer for 3 s" in out + err
+    cluster.scheduler.send_signal(signal.SIGCONT)
+    assert "1 run" in project.treadle("run").text
+
+
+def test_a_scheduler_that_wakes_after_its_connection_was_given_up_is_used_again(
+    project: Project, cluster: DaskCluster
+) -> None:
+    up, on = Fifo(project.folder / "up"), Fifo(project.folder / "on")
+    project.write(
+        "plan",
+        f"treadle: 1\nengine: {at(cluster, lease='3s')}\nactions:\n"
+        "  a: {sh: 'echo >> tries; echo > up; read -r line < on; echo over > ${out}', out: o}\n"
+        "  b: {sh: 'cat o > ${out}', in: o, out: p}\n",
+    )
+    child = project.start("run")
+    up.wait()
+    port, run = int(cluster.address.rpartition(":")[2]), psutil.Process(child.pid)
+
+    def connections() -> set[int]:
+        return {one.laddr.port for one in run.net_connections() if one.raddr[1:] == (port,)}
+
+    cluster.scheduler.send_signal(signal.SIGSTOP)
+    before = connections()
+    wait_until(lambda: not before & connections())
+    cluster.scheduler.send_signal(signal.SIGCONT)
+    on.open()
+    out, err = child.communicate(timeout=DEADLINE)
+    assert child.returncode == 0, out + err
+    assert (project.read("p"), project.read("tries")) == ("over\n", "\n")
+
+
+def test_the_scheduler_of_a_run_that_freezes_is_killed_and_started_anew(project: Project) -> None:
+    up = Fifo(project.folder / "up")
+    project.write(
+        "plan",
+        f"treadle: 1\nengine: {at(None, lease='3s')}\nactions:\n"
+        "  a: {sh: 'if [ -e was ]; then echo again > ${out}; else : > was; echo $$ > up; sleep 600; fi', out: o}\n",
+    )
+    child = project.start("run")
+    pid = int(up.wait())
+    scheduler = scheduler_of(child)
+    scheduler.suspend()
+    out, err = child.communicate(timeout=DEADLINE)
+    assert child.returncode == 0, out + err
+    assert project.read("o") == "again\n"
+    assert not is_alive(pid)
+    assert not is_alive(scheduler.pid)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
+def test_what_waits_for_a_scheduler_that_does_not_come_back_is_broken_with_that_reason(
+    tmp_path: Path, cluster: DaskCluster, end: signal.Signals
+) -> None:
+    """It has a minute, or a lease that is longer; here a second, or that lease."""
+    engine = Dask({"address": cluster.address}, back_after=1.0)
+    runner = RemoteRunner("dask", engine, lambda: str(tmp_path), seconds=2.0, is_mixed=True)
+
+    def run(name: str) -> AttemptEnd:
+        runner.start(name, Attempt([["true"]], mark=f"r/{name}", environ=dict(os.environ)))
+        told: list[AttemptEnd] = []
+
+        def is_over() -> bool:
+            told.extend(one for one in runner.poll(0.05) if isinstance(one, AttemptEnd))
+            return bool(told)
+
+        wait_until(is_over)
+        return told[0]
+
+    try:
+        assert run("before").code == 0
+        cluster.scheduler.send_signal(end)
+        for name in ("first", "later"):
+            ended = run(name)
+            assert (ended.code, ended.cause) == (None, "broken")
+            assert f"the Dask scheduler at {cluster.address}" in ended.error
+            assert "and it has not come back" in ended.error
+        if end == signal.SIGSTOP:
+            # it is used as soon as it answers
+            cluster.scheduler.send_signal(signal.SIGCONT)
+            wait_until(lambda: run("again").code == 0)
+    finally:
+        runner.close()
 
 
 def test_a_cluster_that_may_grow_runs_what_waits_when_its_first_worker_comes(project: Project) -> None:

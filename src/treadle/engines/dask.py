@@ -47,12 +47,18 @@ CONNECT_TIMEOUT = 10.0
 """Seconds that a scheduler has to answer at the start, and its first worker to come."""
 BACK_AFTER = 60.0
 """Seconds that a scheduler has to come back, or the length of the lease if that is more."""
-PATIENCE = 15.0
-"""Seconds that the cluster of a run has to end before it is killed."""
+CLOSE_TIMEOUT = 2.0
+"""Seconds that a scheduler has to see a client leave."""
 WORKERS = 2
 """How many there are of a cluster that is started, if nothing else is said."""
+_SLICES = 10
+"""In so many parts an answer is waited for."""
 _KEYS = ("address", "workers", "delay", "insecure")
 _ENCRYPTED = ("tls", "wss")
+
+
+class _SilentError(TreadleError):
+    """A scheduler that has a connection with us says nothing."""
 
 
 class _Attempt:
@@ -110,11 +116,13 @@ class Dask:
     :param settings: `address` of a Dask scheduler, else one is started on this machine; `workers`, how many, or
         `{max: N, resources: {cpus: N, ...}}` with what each has: of a cluster that is there, up to how many it may
         grow
+    :param back_after: seconds that a scheduler has to come back, or the length of the lease if that is more
     :raises UsageError: they say something else, or Dask is not installed
     """
 
-    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, settings: Mapping[str, Any] | None = None, *, back_after: float = BACK_AFTER) -> None:
         self._settings = settings or {}
+        self._back_after = back_after
         if unknown := self._settings.keys() - set(_KEYS):
             raise UsageError(f"engine: dask has no option {min(unknown)!r}", facts=("expected address, workers",))
         address = self._settings.get("address", "")
@@ -136,7 +144,9 @@ class Dask:
         """Action -> the worker that had its last attempt."""
         self._said: SimpleQueue[Callable[[], list[Hint]] | None] = SimpleQueue()
         self._asked: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._asker: threading.Thread | None = None
+        """What is asked of the scheduler, one after the other."""
+        self._told: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        """What workers are told: one that does not answer must not keep the scheduler from being asked."""
         self._next_look = 0.0
         self._is_looking = False
         self._lost_at: float | None = None
@@ -158,7 +168,7 @@ class Dask:
             load()
             with _QUIET, closing(self._connect()) as client:
                 end = monotonic() + CONNECT_TIMEOUT
-                while not (workers := _workers_of(client, self.address)) and monotonic() < end:
+                while not (workers := _workers_of(client, self.address, CONNECT_TIMEOUT)) and monotonic() < end:
                     sleep(0.1)
             if not workers:
                 raise UsageError(
@@ -176,11 +186,11 @@ class Dask:
         self._run = run
         load()
         self._quiet.enter_context(_QUIET)
-        self._said, self._asked = SimpleQueue(), SimpleQueue()
+        self._said, self._asked, self._told = SimpleQueue(), SimpleQueue(), SimpleQueue()
         self._set_up(*self._reach())
         self._is_open = True
-        self._asker = threading.Thread(target=self._ask_all, name="dask", daemon=True)
-        self._asker.start()
+        for queue in (self._asked, self._told):
+            threading.Thread(target=_do_all, args=(queue,), name="dask", daemon=True).start()
 
     def submit(self, attempts: Sequence[AttemptSpec]) -> list[str]:
         """Give attempts to their workers; what no worker is there for waits until one is."""
@@ -194,7 +204,8 @@ class Dask:
         """Wait for what workers and the scheduler say."""
         self._look_when_due()
         # those that are looked at have to be seen to be silent
-        wait = max(0.0, self._next_look - monotonic()) if self._attempts else LOOK_INTERVAL
+        is_looked_at = self._client is not None and self._attempts
+        wait = max(0.0, self._next_look - monotonic()) if is_looked_at else LOOK_INTERVAL
         hints: list[Hint] = []
         with suppress(Empty):
             said = self._said.get(timeout=wait if timeout is None else min(timeout, wait))
@@ -203,8 +214,8 @@ class Dask:
                 said = self._said.get(block=False)
         hints += self._unheard()
         self._place_all()
-        if self._lost_at is not None and monotonic() - self._lost_at > max(self._patience, BACK_AFTER):
-            raise TreadleError(f"{self._loss}, and it has not come back")
+        if self._lost_at is not None and monotonic() - self._lost_at > max(self._patience, self._back_after):
+            hints += self._give_up()
         return hints
 
     def stop(self, handles: Sequence[str], *, kill: bool) -> None:
@@ -218,7 +229,7 @@ class Dask:
             from .dask_worker import stop_specs
 
             for address, tokens in by_worker.items():
-                self._ask(partial(self._run_on, address, stop_specs, tokens, kill))
+                self._told.put(partial(self._run_on, address, stop_specs, tokens, kill))
 
     def find(self, handles: Sequence[str]) -> dict[str, str]:
         """Return what the folders of the attempts say, and which of them are known here."""
@@ -239,7 +250,9 @@ class Dask:
             one = self._attempts.get(token)
             if one is None:
                 continue
-            if token in self._held and self._workers and not self.is_elastic:
+            if self._lost_at is not None:
+                found[token] = self._loss
+            elif token in self._held and self._workers and not self.is_elastic:
                 found[token] = f"the Dask cluster at {self._where} has no worker {one.spec.node}"
             elif token in self._held or not self._workers:
                 found[token] = f"the Dask cluster at {self._where} has no worker"
@@ -261,6 +274,7 @@ class Dask:
             load().fire_and_forget([one.future for one in self._attempts.values() if one.future is not None])
         self._is_open = False
         self._asked.put(None)
+        self._told.put(None)
         self._attempts.clear()
         self._held.clear()
         self._workers.clear()
@@ -268,7 +282,7 @@ class Dask:
         if client is not None:
             # a scheduler that does not answer is not waited for
             with suppress(Exception):
-                client.close(timeout=2)
+                client.close(timeout=CLOSE_TIMEOUT)
         self._end_cluster()
         self._quiet.close()
 
@@ -278,9 +292,10 @@ class Dask:
         """Return a client of the cluster, which is started if it is ours, and the workers that are there."""
         client = self._connect() if self.address else self._start_cluster()
         try:
-            return client, _workers_of(client, self._where)
+            return client, _workers_of(client, self._where, CONNECT_TIMEOUT)
         except BaseException:
-            client.close()
+            with suppress(Exception):
+                client.close(timeout=CLOSE_TIMEOUT)
             raise
 
     def _connect(self, address: str = "", keys: Mapping[str, str] | None = None) -> Client:
@@ -324,9 +339,11 @@ class Dask:
         )
         assert self._cluster.stdout is not None
         assert self._cluster.stderr is not None
-        line = self._cluster.stdout.readline()
+        line, why = b"", f"it says nothing within {self._back_after:g} s"
+        with suppress(_SilentError):
+            line = _within(self._back_after, self._cluster.stdout.readline, "")
+            why = "" if line else self._cluster.stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
         if not line:
-            why = self._cluster.stderr.read().decode(errors="replace").strip().rpartition("\n")[2]
             self._end_cluster()
             raise TreadleError(f"no Dask cluster can be started here: {why or 'it says nothing'}")
         # what workers write there goes nowhere
@@ -340,12 +357,10 @@ class Dask:
             return
         assert cluster.stdin is not None
         assert cluster.stdout is not None
+        # it would do nothing else by itself, and one that is frozen not even that
+        cluster.kill()
+        cluster.wait()
         cluster.stdin.close()
-        try:
-            cluster.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            cluster.kill()
-            cluster.wait()
         cluster.stdout.close()
         # its workers end when they see that it is gone
         wait_for_group(cluster.pid)
@@ -362,8 +377,11 @@ class Dask:
     def _topic(self) -> str:
         return f"treadle-{os.path.basename(self._run.path)}"
 
-    def _lose_connection(self, why: str) -> list[Hint]:
-        """Have the scheduler reached anew; what had started is gone with it, as its workers are."""
+    def _lose_connection(self, why: str, *, is_silent: bool = False) -> list[Hint]:
+        """Have the scheduler reached anew; what had started is gone with it, as its workers are.
+
+        :param is_silent: whether it is there, and says nothing: its workers go on, and leave reports
+        """
         if self._lost_at is not None or self._client is None:
             return []
         self._lost_at, self._loss = monotonic(), why
@@ -372,14 +390,28 @@ class Dask:
         self._ask(partial(self._reach_again, client))
         hints = []
         for one in list(self._attempts.values()):
-            hints += self._leave(one, why)
+            if is_silent and self.address and one.has_started:
+                self._forget(one)
+            else:
+                hints += self._leave(one, why)
+        return hints
+
+    def _give_up(self) -> list[Hint]:
+        """End what no worker has begun, and no worker can be given; the scheduler is tried on."""
+        why = f"{self._loss}, and it has not come back" if self.address else self._loss
+        hints = []
+        for one in list(self._held.values()):
+            self._forget(one)
+            # of what has begun the report tells
+            if not os.path.exists(self._run.owner(one.spec.token)):
+                hints.append(Hint(one.spec.token, GONE, why, "broken"))
         return hints
 
     def _reach_again(self, old: Client | None) -> None:
         """Connect anew; in the thread that asks."""
         if old is not None:
             with suppress(Exception):
-                old.close(timeout=2)
+                old.close(timeout=CLOSE_TIMEOUT)
         try:
             client, workers = self._reach()
         except Exception as error:
@@ -390,7 +422,8 @@ class Dask:
         if self._is_open:
             self._said.put(lambda: self._take_client(client, workers))
         else:
-            client.close()
+            with suppress(Exception):
+                client.close(timeout=CLOSE_TIMEOUT)
             self._end_cluster()
 
     def _note_loss(self, why: str) -> list[Hint]:
@@ -406,20 +439,16 @@ class Dask:
         self._set_up(client, workers)
         return []
 
-    # the thread that asks
+    # the threads that ask
 
     def _ask(self, what: Callable[[], None]) -> None:
         self._asked.put(what)
 
-    def _ask_all(self) -> None:
-        asked = self._asked
-        while (what := asked.get()) is not None:
-            with suppress(Exception):
-                what()
-
     def _run_on(self, address: str, function: Callable[..., None], *args: object) -> None:
-        if self._client is not None:
-            self._client.run(function, *args, workers=[address])
+        client = self._client
+        if client is not None:
+            ask = partial(client.run, function, *args, workers=[address])
+            _within(CONNECT_TIMEOUT, ask, f"the Dask worker at {address}")
 
     def _look_when_due(self) -> None:
         """Ask which workers there are, unless the last question is open."""
@@ -440,12 +469,19 @@ class Dask:
 
     def _look(self, client: Client) -> None:
         try:
-            workers = _workers_of(client, self._where)
+            workers = _workers_of(client, self._where, max(self._patience or CONNECT_TIMEOUT, LOOK_INTERVAL))
+        except _SilentError as error:
+            why = str(error)
+            self._said.put(lambda: self._take_silence(client, why))
+            return
         except Exception:
             # what has become of the connection is told otherwise
             self._said.put(lambda: self._see(client, None))
             return
         self._said.put(lambda: self._see(client, workers))
+
+    def _take_silence(self, client: Client, why: str) -> list[Hint]:
+        return self._lose_connection(why, is_silent=True) if client is self._client else []
 
     def _see(self, client: Client, workers: dict[str, dict[str, Any]] | None) -> list[Hint]:
         if client is not self._client:
@@ -627,15 +663,49 @@ def load() -> Any:
         ) from error
 
 
-def _workers_of(client: Client, where: str) -> dict[str, dict[str, Any]]:
+def _do_all(queue: SimpleQueue[Callable[[], None] | None]) -> None:
+    """Do what comes, until None does; in a thread of its own."""
+    while (what := queue.get()) is not None:
+        with suppress(Exception):
+            what()
+
+
+def _within(seconds: float, ask: Callable[[], Any], asked: str) -> Any:
+    """Return what a call returns that may never do so.
+
+    :param asked: what is asked
+    :raises _SilentError: it has not returned in that time
+    """
+    said: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+
+    def do() -> None:
+        try:
+            said.put((ask(), None))
+        except BaseException as error:
+            said.put((None, error))
+
+    threading.Thread(target=do, name="dask asks", daemon=True).start()
+    for _ in range(_SLICES):
+        # if we are frozen meanwhile, that counts as one of them
+        with suppress(Empty):
+            found, error = said.get(timeout=seconds / _SLICES)
+            if error is not None:
+                raise error
+            return found
+    raise _SilentError(f"{asked} has given no answer for {seconds:g} s")
+
+
+def _workers_of(client: Client, where: str, seconds: float) -> dict[str, dict[str, Any]]:
     """Return address -> what the scheduler knows of each of its workers.
 
-    :raises TreadleError: it cannot load Treadle
+    :param seconds: how long it has to answer
+    :raises TreadleError: it cannot load Treadle, or does not answer
     """
     from .dask_worker import workers_of
 
     try:
-        found: dict[str, dict[str, Any]] = client.run_on_scheduler(workers_of)
+        asked = partial(client.run_on_scheduler, workers_of)
+        found: dict[str, dict[str, Any]] = _within(seconds, asked, f"the Dask scheduler at {where}")
     except (ImportError, AttributeError) as error:
         raise TreadleError(
             f"the Dask scheduler at {where} cannot load Treadle: {error}",

@@ -37,7 +37,8 @@ class Hint(NamedTuple):
     :ivar token: which attempt
     :ivar what: `started`, `ended`, `gone`, `refused` or `elsewhere`
     :ivar text: in words, "" for nothing; of `refused` why
-    :ivar cause: of `gone`: `out_of_memory` if the engine has ended it as it used too much, else `lost`
+    :ivar cause: of `gone`: `out_of_memory` if the engine has ended it as it used too much, `broken` if no worker
+        can be given it any more, else `lost`
     """
 
     token: str

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from project import wait_until
 from treadle.engines.base import Attempt
 from treadle.engines.dask import Dask
 from treadle.engines.spec import ENDED, GONE, REFUSED, STARTED, AttemptSpec, Hint, RunFolder
@@ -61,6 +63,9 @@ class NotedClient:
             }
             for number, address in enumerate(workers)
         }
+        self.is_silent = False
+        self.answers = Event()
+        """When it says something again."""
         self.calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
         self.futures: dict[str, NotedFuture] = {}
         """Token -> the last future of it."""
@@ -72,6 +77,7 @@ class NotedClient:
         return made
 
     def run_on_scheduler(self, function: object) -> dict[str, Any]:
+        assert not self.is_silent or self.answers.wait(20)
         return dict(self.workers)
 
     def subscribe_topic(self, topic: str, handler: object) -> None:
@@ -89,6 +95,9 @@ class OnNotes(Dask):
         self.client = NotedClient()
 
     def _connect(self, address: str = "", keys: object = None) -> Any:
+        return self.client
+
+    def _start_cluster(self) -> Any:
         return self.client
 
 
@@ -149,6 +158,35 @@ def test_a_worker_that_wakes_says_nothing_of_what_another_one_has_now(engine: On
     engine.poll(0)
     engine._hear((0.0, ["tcp://w0:1", "t0", GONE, "begun elsewhere"]))
     assert engine.poll(0) == []
+    engine.close(keep=False)
+
+
+@pytest.mark.parametrize("address", ["tcp://s:1", ""])
+def test_a_scheduler_that_does_not_answer_is_left_and_what_had_started_goes_on_if_its_workers_do(
+    tmp_path: Path, address: str
+) -> None:
+    """A cluster of the run ends with its scheduler: what ran there is gone."""
+    engine = OnNotes()
+    engine.address = address
+    run = RunFolder(str(tmp_path))
+    run.make()
+    engine.open(run)
+    engine.submit(specs(tmp_path, 2, node="w0", patience=2.0))
+    engine._hear((0.0, ["tcp://w0:1", "t0", STARTED, "agent"]))
+    engine.poll(0)
+    old, engine.client = engine.client, NotedClient()
+    old.is_silent = True
+    hints: list[Hint] = []
+
+    def is_given_again() -> bool:
+        hints.extend(engine.poll(0.05))
+        return bool(engine.client.calls)
+
+    wait_until(is_given_again)
+    assert engine.client.calls[-1][0][1] == ["t1"]
+    assert [(hint.token, hint.what) for hint in hints] == ([] if address else [("t0", GONE)])
+    assert old.status == "closed"
+    old.answers.set()
     engine.close(keep=False)
 
 
