@@ -230,6 +230,78 @@ def test_a_folder_with_files_of_the_user_is_not_restored_into(project: Project) 
     assert project.read("d/list").split() == ["list", "mine", "x"]
 
 
+EXCLUDING = """
+treadle: 1
+cache: local
+actions:
+  a:
+    sh: 'echo a >> $LOG; mkdir -p d/s; ls -R d | grep keep > l || true; mv l d/list; cat in >> d/list; eval "$(cat in)"'
+    in: in
+    out: {path: d/, exclude: [keep]}
+    cache: true
+    pass: [LOG]
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "again", "is_fresh", "stored"),
+    [
+        ({}, ":", False, 2),
+        ({"d/keep": ""}, ":", False, 0),
+        ({"d/s/keep": ""}, ":", False, 0),
+        # of its own, by the first run
+        ({}, "touch d/keep", False, 1),
+        ({}, "mkdir -p d/s/keep", False, 1),
+        ({"d/keep": ""}, "touch d/keep", True, 2),
+    ],
+    ids=["none", "of the user", "deeper", "of its own", "a folder of its own", "in a folder of its own"],
+)
+def test_a_folder_that_held_what_is_excluded_is_not_stored(
+    project: Project, before: dict[str, str], again: str, is_fresh: bool, stored: int
+) -> None:
+    """C3: what is excluded stays in the folder, so what the action makes may depend on it."""
+    project.write("plan", EXCLUDING + ("    workdir: fresh\n" if is_fresh else ""))
+    for path, text in before.items():
+        project.write(path, text)
+    for number in "12":
+        project.write("in", f"{again} # {number}\n")
+        assert project.run() == ["a"]
+    assert entries(project) == stored
+
+
+@pytest.mark.parametrize("left", ["d/mine", "d/s/mine", "d/empty/", "d/keep", "d/s/keep", "d/list", "d/s/own"])
+def test_what_would_be_restored_is_restored(project: Project, left: str) -> None:
+    """F1: where something stays in an output folder, the action is said to run, and runs."""
+    project.write("plan", EXCLUDING)
+    for text in (": # 1", "touch d/s/own", ": # 1"):
+        project.write("in", f"{text}\n")
+        project.run()
+    project.write("in", "touch d/s/own\n")
+    if left == "d/s/own":
+        project.run()
+        project.write("in", ": # 1\n")
+    elif left.endswith("/"):
+        (project.folder / left).mkdir()
+    else:
+        project.write(left, "edited")
+    # what the action has made is removed or moved aside, also if it was edited
+    stays = left not in ("d/list", "d/s/own")
+    assert ("would be restored a" in project.treadle("run", "-n").out) is not stays
+    done = project.treadle("run")
+    assert ("restored a (local)" in done.out) is not stays
+    assert ("d/ holds " in done.text) is stays
+
+
+def test_a_private_output_is_not_stored(project: Project) -> None:
+    """R5: modes are not kept, so a key would come back for all to read."""
+    project.write("plan", PLAN.replace("cp ${in} ${out}", "umask 077; cp ${in} ${out}"))
+    said = project.treadle("run").text
+    assert "out/file has the mode 600, so others may not read it and the cache does not store it" in said
+    forget_all(project)
+    assert project.run() == ["file"]
+    assert (project.folder / "out/file").stat().st_mode & 0o777 == 0o600
+
+
 def test_storing_has_to_pay_unless_the_action_says_otherwise(project: Project) -> None:
     """C4: a copy of many bytes costs more than to make them."""
     plan = "treadle: 1\ncache: local\nactions:\n  a: {run: truncate -s 200M o, in: in, out: o}\n"

@@ -46,10 +46,11 @@ def key_of(
 
 
 def locale_of(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables about language and time zone that count: LC_ALL alone, if it is set, and TZ."""
+    """Return the variables about language and time zone that count: of LANG and LC_* LC_ALL alone, if it is set."""
     found = {name: value for name, value in environ.items() if name in LOCALE or name.startswith("LC_")}
     if found.get("LC_ALL"):
-        found = {name: found[name] for name in ("LC_ALL", "TZ") if name in found}
+        # LANGUAGE goes before it: the messages of gettext are in the languages that it names
+        found = {name: found[name] for name in ("LC_ALL", "LANGUAGE", "TZ") if name in found}
     return found
 
 

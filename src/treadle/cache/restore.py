@@ -284,8 +284,8 @@ class Placement:
 
     def _place_tree(self, root: int, source: int, name: str, output: str) -> None:
         target, is_direct = self._folder(root, output.rstrip("/"))
-        if os.listdir(target):
-            raise NotPlacedError(f"{output} is not empty")
+        if names := os.listdir(target):
+            raise NotPlacedError(f"{output} holds {min(names)}, which stays there")
         inside = self._keep(os.open(name, _FOLDER, dir_fd=source))
         if not is_direct and _has_links(inside):
             raise NotPlacedError(f"{output} is behind a link, and has links in it")

@@ -35,6 +35,10 @@ class NotStoredError(Exception):
     """Something is not stored, for the reason that it says."""
 
 
+class PrivateError(NotStoredError):
+    """An output is for its owner alone, and would come back for all: modes are not kept."""
+
+
 class Made(NamedTuple):
     """What an action has made, to be stored.
 
@@ -134,6 +138,7 @@ def _copied(made: Made, root: str, copies: _Copies) -> Entry:
         if output.endswith("/"):
             if not stat.S_ISDIR(status.st_mode):
                 raise NotStoredError(f"{output} is a link")
+            copies.refuse_private(status.st_mode, output)
             tree = _Copier(copies, output.rstrip("/"), full, made.exclude.get(output))
             folders.append(Folder(output.rstrip("/"), tree.copy(value)))
         elif stat.S_ISLNK(status.st_mode):
@@ -179,6 +184,8 @@ class _Copies:
         self._folder = folder
         self._roots = list(dict.fromkeys(os.fsencode(one) for one in roots if len(one) > 1))
         self._names: list[str] = []
+        self._usual: int | None = None
+        """The mode of new files, once that is needed."""
         self.found: dict[Digest, str] = {}
         """Digest -> the path of its copy."""
         self.tied = ""
@@ -199,6 +206,7 @@ class _Copies:
             mode = os.fstat(source).st_mode
             if not stat.S_ISREG(mode):
                 raise NotStoredError(f"{output} holds what is no plain file")
+            self.refuse_private(mode, output)
             target = os.open(path, NEW, 0o600)
             try:
                 copy(source, target)
@@ -209,6 +217,21 @@ class _Copies:
         digest, quick = self._hashed(path, output)
         self._keep(digest, path)
         return digest, f"{'exec' if mode & stat.S_IXUSR else 'file'} {digest.size} {quick}"
+
+    def refuse_private(self, mode: int, output: str) -> None:
+        """Refuse what others may not read though the umask lets them read new files, such as a key.
+
+        :param mode: of the output or something in it
+        :raises PrivateError: it is private
+        """
+        closed = ~mode & 0o044
+        if closed and self._usual is None:
+            # the umask cannot be asked for without setting it
+            fd = os.open(self._new(), NEW, 0o666)
+            self._usual = os.fstat(fd).st_mode
+            os.close(fd)
+        if closed & (self._usual or 0):
+            raise PrivateError(f"{output} has the mode {stat.S_IMODE(mode):o}")
 
     def _hashed(self, path: str, output: str) -> tuple[Digest, str]:
         strong, quick, size = sha256(), xxh3_128(), 0
@@ -291,6 +314,7 @@ class _Copier:
     def _take(self, above: str, name: str, entry: os.DirEntry[str], kind: bytes) -> str:
         path = f"{above}/{name}" if above else name
         if kind == FOLDER:
+            self._copies.refuse_private(entry.stat(follow_symlinks=False).st_mode, f"{self._top}/{path}/")
             self._folders[above].append(name)
             self._files[path], self._folders[path], self._links[path] = [], [], []
             return ""

@@ -32,7 +32,7 @@ from treadle.cache.key import (
 )
 from treadle.cache.messages import ActionResult, MessageError, decode_result, encode_result
 from treadle.cache.restore import NotPlacedError, Placement, is_there, stage
-from treadle.cache.storing import Copies, Made, NotStoredError, stored_text
+from treadle.cache.storing import Copies, Made, NotStoredError, PrivateError, stored_text
 from treadle.content.digests import describe
 from treadle.content.files import moved
 from treadle.core.decision import NO_PREDICTION, UNANSWERED, UNTRACKED
@@ -524,6 +524,10 @@ class Caching:
             for cache in stores:
                 if cache.is_own:
                     self._guarded(cache, lambda: self._store_in(cache, uid, base, copies, names, made))  # noqa: B023
+        except PrivateError as error:
+            # of a temporary file that was renamed nothing else says why it is not stored
+            self._note_once("private", f"{error}, so others may not read it and the cache does not store it")
+            return
         except NotStoredError:
             return
         except CacheError as error:

@@ -93,6 +93,9 @@ class FreshRoom(Room):
         del made_room
         return self.was_unfinished and not set(self.command.made) <= set(self.taken)
 
+    def _note_excluded(self, folder: str) -> None:
+        """Note nothing: the attempt finds its output folders empty."""
+
     def make(self, inputs: ActionInputs, aside: str) -> None:
         """Make the folder, with its inputs in it; what is in the place of outputs stays.
 

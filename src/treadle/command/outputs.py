@@ -86,6 +86,8 @@ class Room:
             self.mark = Mark(self._claim.folders)
         self._before: dict[str, set[str]] = {}
         """Output folder -> the paths in it that Treadle has not made."""
+        self._holding_excluded: set[str] = set()
+        """Output folders that hold something that is excluded from them."""
         self._links: dict[str, tuple[int, ...]] = {}
         """Output folder -> the identity of the link that was in its place before the attempt."""
         self._left: dict[str, tuple[int, ...]] = {}
@@ -176,7 +178,29 @@ class Room:
             ):
                 found.append(name)
         self._before[folder] = set(found)
+        self._note_excluded(folder)
         return found
+
+    def _note_excluded(self, folder: str) -> None:
+        """Note whether an output folder holds what is excluded from it: that stays, and the attempt finds it."""
+        if folder in self.command.exclude:
+            counted = {name for name, _ in names_in(self.root, folder, self.command.exclude)}
+            if any(name not in counted for name, _ in names_in(self.root, folder)):
+                self._holding_excluded.add(folder)
+
+    def keeps_something(self, folder: str) -> bool:
+        """Return whether something in an output folder would stay where it is when room is made for an attempt.
+
+        Also what is excluded stays.
+        """
+        for name, status in names_in(self.root, folder, {}):
+            is_foreign = name != folder and self._name_verdict(folder, name, status, is_sure=True) in (
+                FOREIGN,
+                ALTERED,
+            )
+            if is_foreign and not self._ownership.is_previous_output(name, status, self.command.label):
+                return True
+        return False
 
     def _name_verdict(self, folder: str, name: str, status: os.stat_result, *, is_sure: bool) -> str:
         """Return the verdict on a path in an output folder.
@@ -447,8 +471,11 @@ class Room:
                 yield name, looks[name].value if name in looks else self._ownership.value(name, status)
 
     def is_whole(self, folder: str) -> bool:
-        """Return whether nothing was in an output folder when its action started: it has made all of it."""
-        return self._before.get(folder, set()) <= {folder}
+        """Return whether nothing was in an output folder when its action started: it has made all of it.
+
+        What is excluded from the folder was something too: what the action makes may depend on it.
+        """
+        return self._before.get(folder, set()) <= {folder} and folder not in self._holding_excluded
 
     def names_made(self, folder: str) -> list[str]:
         """Return the names at the top level of an output folder that its action has made."""

@@ -1810,6 +1810,12 @@ class CommandWalk(Walk):
         if caching is None or self.not_made_yet(uid, command):
             return
         found = caching.foresee(command, self._inputs[uid], lambda paths: self.is_to_come(uid, paths))
+        folders = [output for output in command.outputs if output.endswith("/")]
+        if found is not None and folders:
+            room = Room(command, self._ownership, self.owner(uid, command).key)
+            if any(map(room.keeps_something, folders)):
+                # they cannot be placed there, so it will run
+                return
         if found is not None:
             self.restorable[uid], entry = found
             for file in entry.files:

@@ -81,8 +81,13 @@ def test_names_that_are_no_text_have_keys_of_their_own() -> None:
         ({}, {}),
         ({"LANG": "C", "HOME": "/h", "PATH": "/bin", "USER": "me", "TERM": "dumb"}, {"LANG": "C"}),
         (
-            {"LANG": "C", "LC_ALL": "C.UTF-8", "LC_TIME": "de", "LANGUAGE": "de", "TZ": "UTC"},
+            {"LANG": "C", "LC_ALL": "C.UTF-8", "LC_TIME": "de", "TZ": "UTC"},
             {"LC_ALL": "C.UTF-8", "TZ": "UTC"},
+        ),
+        (
+            # gettext asks LANGUAGE first
+            {"LANG": "C", "LC_ALL": "de_DE.UTF-8", "LC_TIME": "de", "LANGUAGE": "fr"},
+            {"LC_ALL": "de_DE.UTF-8", "LANGUAGE": "fr"},
         ),
         ({"LC_ALL": "", "LC_TIME": "de", "LANGUAGE": "de"}, {"LC_ALL": "", "LC_TIME": "de", "LANGUAGE": "de"}),
         ({"TZ": "UTC", "HOME": "/h"}, {"TZ": "UTC"}),

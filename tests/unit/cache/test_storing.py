@@ -11,7 +11,7 @@ from cache_stores import KEY, placed, put, staged, stored, tree, value
 from treadle.cache import storing
 from treadle.cache.folder import FolderCache
 from treadle.cache.key import tied_key
-from treadle.cache.storing import NotStoredError
+from treadle.cache.storing import NotStoredError, PrivateError
 
 
 @pytest.fixture
@@ -62,6 +62,41 @@ def test_what_was_stored_is_restored_as_it_was(cache: FolderCache, root: Path, o
     found = {path: text for path, text in tree(other).items() if not path.startswith(".staging")}
     assert found == tree(root)
     assert [value(other, output) for output in outputs] == [value(root, output) for output in outputs]
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "umask", "is_stored"),
+    [
+        ("o", 0o600, 0o022, False),
+        ("o", 0o640, 0o022, False),
+        ("o", 0o400, 0o022, False),
+        ("x", 0o700, 0o022, False),
+        ("d/x", 0o600, 0o022, False),
+        ("d/e", 0o700, 0o022, False),
+        ("d", 0o700, 0o022, False),
+        ("o", 0o444, 0o022, True),
+        ("o", 0o640, 0o027, True),
+        ("o", 0o600, 0o027, False),
+        ("o", 0o600, 0o077, True),
+        ("d", 0o700, 0o077, True),
+    ],
+)
+def test_what_others_may_not_read_is_not_stored(
+    cache: FolderCache, root: Path, path: str, mode: int, umask: int, is_stored: bool
+) -> None:
+    """R5: modes are not kept, so a key would come back for all."""
+    put(root, {"o": "1", "x": "! 2", "d/x": "3", "d/e/y": "4"})
+    before = os.umask(umask)
+    try:
+        (root / path).chmod(mode)
+        if is_stored:
+            stored(cache, root, path if path != "d" else "d/")
+        else:
+            with pytest.raises(PrivateError, match=f"{path}.* has the mode {mode:o}"):
+                stored(cache, root, "o", "x", "d/")
+    finally:
+        os.umask(before)
+    assert entries(cache) == is_stored
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077, 0o002, 0o027])
