@@ -924,6 +924,38 @@ def test_neither_status_nor_a_run_needs_a_home_folder(project: Project) -> None:
     assert (done.code, done.err.count("the cache is not used: TREADLE_CACHE_SIZE needs a unit")) == (0, 1)
 
 
+@pytest.mark.parametrize("word", ["stats", "gc", "verify", "explain"])
+@pytest.mark.parametrize("kind", ["of all", "a file", "usual", "missing"])
+def test_the_command_says_that_the_store_is_not_used(project: Project, word: str, kind: str) -> None:
+    store = Path(project.environ["TREADLE_CACHE_DIR"])
+    if kind == "a file":
+        store.write_text("")
+    elif kind != "missing":
+        store.mkdir(mode=0o700)
+        store.chmod(0o777 if kind == "of all" else 0o700)
+    done = project.treadle("cache", word, *(["file"] if word == "explain" else []))
+    is_refused = kind in ("of all", "a file")
+    assert ("treadle: the local cache is not used: " in done.err) is is_refused
+    assert done.code == (1 if word == "explain" else 2 if is_refused and word != "stats" else 0)
+
+
+@pytest.mark.parametrize(
+    ("says", "environ", "why"),
+    [
+        ("cache: local", {}, ""),
+        ("cache: local", {"TREADLE_CACHE": "off"}, "TREADLE_CACHE is off"),
+        ("", {}, "there is no `cache: local` in the plan, nor TREADLE_CACHE"),
+        ("", {"TREADLE_CACHE": "local"}, ""),
+    ],
+)
+def test_explain_says_that_a_run_would_not_ask_the_cache(
+    project: Project, says: str, environ: dict[str, str], why: str
+) -> None:
+    project.write("plan", PLAN.replace("cache: local", says))
+    done = project.treadle("cache", "explain", "file", **environ)
+    assert done.err == (f"treadle: a run does not use the cache: {why}\n" if why else "")
+
+
 def explained(project: Project, *words: str) -> dict[str, Any]:
     """Return what `cache explain` says of one action, for programs."""
     done = project.treadle("cache", "explain", *words, "--json")

@@ -365,6 +365,15 @@ class FolderCache:
     def _blob(self, digest: Digest) -> str:
         return f"{self.folder}/cas/{digest.hash[:2]}/{digest.hash}"
 
+    def why_refused(self) -> str:
+        """Return in words why the folder is not used, "" if it is."""
+        try:
+            self._check()
+        except CacheError as error:
+            return str(error)
+        is_other = os.path.lexists(self.folder) and not os.path.isdir(self.folder)
+        return f"is not used: {self.folder} is not a folder" if is_other else ""
+
     def _check(self) -> None:
         """Refuse a folder to which another user may write."""
         if self._is_checked:

@@ -138,3 +138,14 @@ def check_settings(given: Mapping[str, object]) -> None:
         is_right, says = SETTINGS[name]
         if not is_right(value):
             raise UsageError(f"Settings: {name} is {shown(value)}", facts=(f"expected {says}",))
+
+
+def check_caches(caches: object) -> None:
+    """Check the caches of a walk.
+
+    :raises UsageError: they are no list of caches
+    """
+    is_list = not isinstance(caches, str) and hasattr(caches, "__iter__")
+    if is_list and all(hasattr(one, "get_entry") for one in caches):  # type: ignore[attr-defined]
+        return
+    raise UsageError(f"caches is {shown(caches)}", hint="expected a list: caches=[FolderCache('store')]")

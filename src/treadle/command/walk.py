@@ -313,6 +313,10 @@ class CommandWalk(Walk):
         cache_namespaces: Sequence[str] = (),
     ) -> None:
         super().__init__(actions)
+        if caches and not callable(caches):
+            from .option_checks import check_caches
+
+            check_caches(caches)
         self.cache_system = cache_system
         self.cache_namespaces = cache_namespaces
         self.caches = caches

@@ -191,7 +191,7 @@ def test_a_folder_that_is_not_empty_gets_nothing(made: FolderCache, root: Path) 
     found = staged(made, root / "s", *OUTPUTS)
     assert found is not None
     put(root, {"o/": "", "d/mine": "1"})
-    with pytest.raises(NotPlacedError, match="not empty"):
+    with pytest.raises(NotPlacedError, match="d/ holds mine, which stays there"):
         Placement(str(root)).place(found)
     assert not (root / "o/f").exists()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from treadle import Demand, Limits, Node, Pool, Retries, Settings, UsageError
+from treadle import DAG, CommandWalk, Demand, FolderCache, Limits, Node, Pool, Retries, Settings, UsageError
 from treadle.aio import Scheduler
 
 if TYPE_CHECKING:
@@ -101,3 +101,9 @@ def test_what_is_right_is_taken() -> None:
     assert Limits(resources=[]).resources == {}
     assert Settings(jobs=0, queues={}, pool=Pool(nodes=[]), environ={}, force={"a"}).jobs > 0
     assert Scheduler(jobs_window=0).run()
+
+
+@pytest.mark.parametrize("caches", ["store", ["store"], [None], 5, FolderCache("store"), [FolderCache("s"), 1]])
+def test_caches_that_are_none_are_refused(caches: Any) -> None:
+    with pytest.raises(UsageError, match="caches is "):
+        CommandWalk(DAG(), caches=caches)

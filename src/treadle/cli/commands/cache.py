@@ -43,6 +43,10 @@ def cache_command(call: Call) -> int:
     if named:
         raise UsageError(f"`treadle cache {word}` takes no NAME")
     store = _store(call)
+    if why := store.why_refused():
+        if word != "stats":
+            raise TreadleError(f"the local cache {why}")
+        call.console.warn(f"the local cache {why}")
     try:
         return {"stats": _stats, "gc": _gc, "verify": _verify}[word](call, store)
     except CacheError as error:

@@ -15,7 +15,7 @@ from treadle.core.text import safe
 from treadle.errors import TreadleError
 from treadle.session.caches import caches_to_look_at
 from treadle.session.look import looked
-from treadle.session.walk import namespaces_of, system_of
+from treadle.session.walk import CACHE, namespaces_of, system_of
 from treadle.ui.console import FORMAT
 from treadle.ui.durations import duration
 from treadle.ui.text import line
@@ -46,6 +46,12 @@ def explain(call: Call, names: Sequence[str]) -> int:
     names_of_cache = namespaces_of(plan.cache)
     caching = Caching(stores, walk.root, walk.store.folder, "", walk.fingerprinter, system, names_of_cache)
     found = [_facts(walk, stores, caching, uid) for uid in uids]
+    for why in filter(None, (store.why_refused() for store in stores)):
+        call.console.warn(f"the local cache {why}")
+    mode = inherited().get(CACHE, "")
+    if mode == "off" or not (mode or plan.cache):
+        why = f"{CACHE} is off" if mode else f"there is no `cache: local` in the plan, nor {CACHE}"
+        call.console.warn(f"a run does not use the cache: {why}")
     if call.options.json:
         call.console.say_data({"format": FORMAT, "actions": found})
     elif not call.options.quiet:
