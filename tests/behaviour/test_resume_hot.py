@@ -136,6 +136,35 @@ def test_a_report_that_is_there_already_counts(runs: Runs) -> None:
     runs.check_done()
 
 
+@pytest.mark.parametrize(
+    "change", ["another content", "the same size and time", "removed", "another file", "of the report"]
+)
+def test_outputs_that_were_changed_after_the_report_are_made_anew(runs: Runs, change: str) -> None:
+    """Never stale, and no file of the user is lost: what is there was made by something else."""
+    runs.killed()
+    runs.go()
+    until(lambda: list((runs.folder / ".treadle/runs").glob("*/attempts/*.json")), "its report")
+    path = runs.folder / "a.o"
+    status = path.stat()
+    if change == "another content":
+        path.write_text("edited\n")
+    elif change == "of the report":
+        for report in (runs.folder / ".treadle/runs").glob("*/attempts/*.json"):
+            report.write_text(report.read_text()[:20])
+    elif change == "the same size and time":
+        path.write_text("own\n")
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    else:
+        path.unlink()
+        if change == "another file":
+            path.symlink_to("i")
+    text = runs.end(runs.start("resume", "--hot"))
+    assert "a begins anew" in text
+    assert len(runs.pids) == 2
+    assert ("replaced" in text) == (change != "removed")
+    runs.check_done()
+
+
 def test_a_failure_is_one_with_its_code(runs: Runs) -> None:
     file = runs.folder / "treadle.yaml"
     file.write_text(file.read_text().replace("cat i > a.o", "exit 3"))

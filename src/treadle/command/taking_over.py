@@ -12,7 +12,8 @@ import os
 from time import sleep
 from typing import TYPE_CHECKING
 
-from treadle.engines.spec import AttemptSpec, RunFolder
+from treadle.engines import shared_folder
+from treadle.engines.spec import AttemptSpec, RunFolder, WorkerReport
 from treadle.errors import listed
 from treadle.state import own_files
 
@@ -89,7 +90,8 @@ class TakingOver:
         if not found:
             return False
         spec = found[0]
-        if len(found) == 1 and self._runner is not None and job.can_take_over(spec):
+        is_one = len(found) == 1 and self._runner is not None
+        if is_one and job.can_take_over(spec) and _are_outputs_kept(spec):
             job.take_over(spec, self._began(spec))
             return True
         self._end(job.uid, found)
@@ -106,7 +108,7 @@ class TakingOver:
 
     def _end(self, uid: str, specs: Sequence[AttemptSpec]) -> None:
         """End attempts and wait for it: what they write is where the next one of the action would write."""
-        self._say(f"{uid} begins anew: what it reads, or how it is run, is not what it was")
+        self._say(f"{uid} begins anew: what it reads, how it is run, or what it has made is not what it was")
         left = [spec for spec in specs if not spec.folder.claim(spec.token)]
         if self._runner is not None:
             self._runner.end([spec.token for spec in left])
@@ -115,6 +117,30 @@ class TakingOver:
             waiting = Living(folder, [one.token for one in left if one.folder == folder], pace)
             while waiting.look():
                 sleep(_PAUSE)
+
+
+def _are_outputs_kept(spec: AttemptSpec) -> bool:
+    """Return whether nothing has changed the outputs of an attempt since it has ended, if it has.
+
+    There was no run to see it, and what is there now would go on record as made by the attempt.
+    """
+    path = spec.folder.report(spec.token)
+    text = own_files.read(path)
+    if text is None:
+        # it goes on
+        return True
+    report = WorkerReport.from_json(text)
+    if report is None or report.code not in spec.to_start().success:
+        # one that is damaged says nothing; a failure is one whatever is there
+        return report is not None
+    try:
+        reported = os.lstat(path).st_ctime_ns
+    except OSError:
+        return False
+    return all(
+        shared_folder.seen(output) == there and shared_folder.changed_ns(output) <= reported
+        for output, there in report.outputs.items()
+    )
 
 
 def _specs_in(folder: RunFolder) -> list[AttemptSpec]:

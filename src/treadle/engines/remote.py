@@ -622,8 +622,9 @@ class RemoteRunner(BaseRunner):
             one.report_until = now
         if one.worker:
             is_gone = self._view.exists(folder.gone(one.worker))
-            if is_gone and self._view.read_once_written(folder.report(one.spec.token)) is not None:
-                # it came in between: the next look takes it
+            text = self._view.read_once_written(folder.report(one.spec.token)) if is_gone else None
+            if text is not None and WorkerReport.from_json(text) is not None:
+                # it came in between: the next look takes it; one that is damaged is none
                 return
         else:
             # what we make, no worker can begin

@@ -147,6 +147,19 @@ def seen(path: str) -> str:
     return f"folder {digest.hexdigest()}"
 
 
+def changed_ns(path: str) -> int:
+    """Return when a file, or anything in a folder, has last changed, in nanoseconds; 0 if it is not there.
+
+    A time that was put back is none of a change: this one cannot be set.
+    """
+    try:
+        status = os.lstat(path.rstrip("/"))
+    except OSError:
+        return 0
+    below = _below(path.rstrip("/")) if stat.S_ISDIR(status.st_mode) else ()
+    return max([status.st_ctime_ns, *(one.st_ctime_ns for _, one in below)])
+
+
 def _of_one(status: os.stat_result) -> str:
     if stat.S_ISDIR(status.st_mode):
         return "folder"
