@@ -31,7 +31,7 @@ def session(folder: Path, text: str, *, before: str = "") -> subprocess.Complete
         "--rootdir",
         ".",
         "-o",
-        f"pythonpath={TESTS}",
+        f"pythonpath={TESTS} {TESTS / 'support'}",
     ]
     program = [sys.executable, "-m", "pytest", "-q", *words, "test_inner.py"]
     return subprocess.run(

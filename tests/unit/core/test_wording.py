@@ -94,7 +94,7 @@ def test_reasons_are_said_in_words(reason: Reason, said: str) -> None:
     assert wording.reason(reason) == said
 
 
-NO_KINDS = ("RUN", "SKIP", "BLOCKED", "MAY_RUN", "NOT_NEEDED", "OUTPUT", "COMMAND", "ABSENT")
+NO_KINDS = ("RUN", "SKIP", "BLOCKED", "MAY_RUN", "RESTORE", "NOT_NEEDED", "OUTPUT", "COMMAND", "ABSENT")
 KINDS = [
     value
     for name, value in vars(decision).items()
