@@ -956,6 +956,19 @@ def test_explain_says_that_a_run_would_not_ask_the_cache(
     assert done.err == (f"treadle: a run does not use the cache: {why}\n" if why else "")
 
 
+@pytest.mark.parametrize("knows", [False, True])
+def test_explain_compares_no_version_that_was_not_asked_for(project: Project, knows: bool) -> None:
+    tools = "tools: [{tool: cp, version: echo 1}], cache: true}"
+    project.write("plan", PLAN.replace("pass: [LOG], cache: true}", f"pass: [LOG], {tools}"))
+    project.run()
+    if not knows:
+        forget_all(project)
+    done = project.treadle("cache", "explain", "file")
+    unknown = "file: the version of its tool cp is not known: only a run asks for it\n"
+    assert (done.out == unknown) is not knows
+    assert (done.code, project.run()) == (0 if knows else 1, [])
+
+
 def explained(project: Project, *words: str) -> dict[str, Any]:
     """Return what `cache explain` says of one action, for programs."""
     done = project.treadle("cache", "explain", *words, "--json")

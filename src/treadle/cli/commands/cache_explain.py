@@ -10,7 +10,8 @@ from treadle._startup.interpreter import inherited
 from treadle.cache import hints, policy
 from treadle.command.caching import Caching
 from treadle.core import wording
-from treadle.core.elements import COMMAND, DISCOVERED, ENV, INPUT, ROOT, paths_of
+from treadle.core.decision import NOT_ASKED
+from treadle.core.elements import COMMAND, DISCOVERED, ENV, INPUT, ROOT, TOOL, paths_of
 from treadle.core.text import safe
 from treadle.errors import TreadleError
 from treadle.session.caches import caches_to_look_at
@@ -98,6 +99,10 @@ def _why_not(walk: CommandWalk, uid: str, command: Command, inputs: ActionInputs
     if inputs is None:
         reasons = wording.reasons(walk.verdicts[uid].reasons)
         return f"what it depends on is not known: {reasons}"
+    elements = inputs.fingerprint.elements
+    for tool in command.tools:
+        if tool.version and elements.get(TOOL + tool.name) == NOT_ASKED:
+            return f"the version of its tool {tool.name} is not known: only a run asks for it"
     waits = walk.not_made_yet(uid, command)
     return f"what it reads is not known before {waits[0]} has run" if waits else ""
 
