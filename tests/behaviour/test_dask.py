@@ -380,6 +380,84 @@ def test_what_waits_for_a_scheduler_that_does_not_come_back_is_broken_with_that_
         runner.close()
 
 
+def kill(child: subprocess.Popen[str]) -> None:
+    """Kill a run, and nothing that it has started."""
+    child.kill()
+    child.wait(DEADLINE)
+    for pipe in (child.stdout, child.stderr):
+        assert pipe is not None
+        pipe.close()
+
+
+@pytest.mark.parametrize(
+    ("end", "words"), [("later", ()), ("later", ("--outlive", "10m")), ("before", ("--outlive", "10m"))]
+)
+def test_what_a_killed_run_has_left_on_a_cluster_is_taken_over(
+    project: Project, cluster: DaskCluster, end: str, words: tuple[str, ...]
+) -> None:
+    """It has never heard of the client that asks now; without `--outlive` it is there for a lease."""
+    up, on = Fifo(project.folder / "up"), Fifo(project.folder / "on")
+    project.write(
+        "plan",
+        f"treadle: 1\nengine: {at(cluster, lease='20s')}\nactions:\n"
+        "  a: {sh: 'echo $$ >> tries; echo > up; read -r line < on; echo over > ${out}', out: o}\n"
+        "  b: {sh: 'cat o > ${out}', in: o, out: p}\ndefault: [b]\n",
+    )
+    child = project.start("run", "--record", *words)
+    up.wait()
+    kill(child)
+    runs = project.folder / ".treadle/runs"
+    if end == "before":
+        on.open()
+        wait_until(lambda: list(runs.glob("*/attempts/*.json")))
+    child = project.start("resume", "--hot")
+    if end == "later":
+        wait_until(lambda: len(list(runs.glob("*/lease"))) > 1)
+        assert is_alive(int(project.read("tries")))
+        on.open()
+    out, err = child.communicate(timeout=DEADLINE)
+    assert child.returncode == 0, out + err
+    assert (project.read("p"), len(project.read("tries").split())) == ("over\n", 1)
+    assert "nothing to do" in project.treadle("run").text
+
+
+@pytest.mark.parametrize("does", ["begins", "waits"])
+def test_what_waits_on_a_cluster_for_its_turn_when_the_run_is_killed_is_run_once(
+    project: Project, does: str
+) -> None:
+    """Its task goes on with `--outlive`: one that begins meanwhile is taken over, else the next run has it anew."""
+    cluster = DaskCluster(workers=1, threads=1)
+    try:
+        up, on = Fifo(project.folder / "up"), Fifo(project.folder / "on")
+        workers = {"max": 2, "resources": {"cpus": 1}}
+        script = "echo $$ >> tries; echo > up; read -r line < on; echo over > ${out}"
+        project.write(
+            "plan",
+            f"treadle: 1\nengine: {at(cluster, lease='20s', workers=workers)}\nactions:\n"
+            f"  a: {{sh: '{script}', out: o}}\n  b: {{sh: '{script}', out: p}}\n",
+        )
+        child = project.start("run", "--record", "-j2", "--outlive", "10m")
+        up.wait()
+        handles = project.folder / ".treadle/runs"
+        wait_until(lambda: sum(path.read_text().count(":") for path in handles.glob("*/specs/handles")) == 2)
+        kill(child)
+        wait_until(cluster.is_rid_of_runs)
+        if does == "begins":
+            on.open()
+            up.wait()
+        child = project.start("resume", "--hot", "-j2")
+        if does == "waits":
+            on.open()
+            up.wait()
+        on.open()
+        out, err = child.communicate(timeout=DEADLINE)
+        assert child.returncode == 0, out + err
+        assert (project.read("o"), project.read("p")) == ("over\n", "over\n")
+        assert len(project.read("tries").split()) == 2
+    finally:
+        cluster.close()
+
+
 def test_a_cluster_that_may_grow_runs_what_waits_when_its_first_worker_comes(project: Project) -> None:
     cluster = DaskCluster(workers=0)
     try:

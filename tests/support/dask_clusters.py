@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 
 import psutil
@@ -99,6 +100,14 @@ class DaskCluster:
         """Start another one in place of the one that was killed, and workers in place of those that went with it."""
         self.scheduler = self._start_scheduler(int(self.address.rpartition(":")[2]))
         self._add_workers(len(self.workers))
+
+    def is_rid_of_runs(self) -> bool:
+        """Return whether the scheduler has seen that all clients of runs are gone."""
+        distributed = import_module("distributed")
+        with distributed.Client(self.address, set_as_default=False, name="asks") as client:
+            # a lambda is sent as a whole: the cluster cannot load this file
+            names = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.clients))
+        return not any("treadle" in name for name in names)
 
     def processes(self) -> list[psutil.Process]:
         """Return all of it that lives."""
