@@ -18,6 +18,9 @@ NOTE_TYPE = "type.googleapis.com/google.protobuf.BytesValue"
 """The type of the message in `auxiliary_metadata` that is ours."""
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _NANOS = 1_000_000_000
+MOST_IN_RESULT = 300_000
+MOST_IN_TREE = 1_000_000
+"""Fields of one message, with those of all messages in it: two bytes are one field, and may make an object here."""
 
 
 class MessageError(ValueError):
@@ -160,21 +163,20 @@ def decode_result(data: bytes) -> ActionResult:
 
     :raises MessageError: they hold none
     """
-    found = _Fields(
-        data, {2: _LENGTH, 3: _LENGTH, 4: _VARINT, 5: _LENGTH, 6: _LENGTH, 9: _LENGTH, 12: _LENGTH}, (2, 3, 12)
-    )
-    metadata = _Fields(found.data(9), {1: _LENGTH, 7: _LENGTH, 8: _LENGTH, 11: _LENGTH}, (11,))
+    known = {2: _LENGTH, 3: _LENGTH, 4: _VARINT, 5: _LENGTH, 6: _LENGTH, 9: _LENGTH, 12: _LENGTH}
+    found = _Fields(data, known, (2, 3, 12), _Count(MOST_IN_RESULT))
+    metadata = found.inside(found.data(9), {1: _LENGTH, 7: _LENGTH, 8: _LENGTH, 11: _LENGTH}, (11,))
     return ActionResult(
-        tuple(map(_file_from, found.all(2))),
-        tuple(_folder_from(one, 3) for one in found.all(3)),
-        tuple(map(_link_from, found.all(12))),
+        tuple(_file_from(found, one) for one in found.all(2)),
+        tuple(_folder_from(found, one, 3) for one in found.all(3)),
+        tuple(_link_from(found, one) for one in found.all(12)),
         found.number(4),
         found.data(5),
-        _digest_from(found.data(6)) if found.has(6) else None,
+        _digest_from(found, found.data(6)) if found.has(6) else None,
         metadata.text(1),
-        _time_from(metadata.data(7)),
-        _time_from(metadata.data(8)),
-        _note_from(metadata.all(11)),
+        _time_from(metadata, metadata.data(7)),
+        _time_from(metadata, metadata.data(8)),
+        _note_from(metadata, metadata.all(11)),
     )
 
 
@@ -183,10 +185,11 @@ def decode_tree(data: bytes) -> Tree:
 
     :raises MessageError: they hold none
     """
-    found = _Fields(data, {1: _LENGTH, 2: _LENGTH}, (2,))
+    found = _Fields(data, {1: _LENGTH, 2: _LENGTH}, (2,), _Count(MOST_IN_TREE))
     if not found.has(1):
         raise MessageError("a Tree without a root")
-    return Tree(decode_directory(found.data(1)), tuple(map(decode_directory, found.all(2))))
+    root = _directory_from(found, found.data(1))
+    return Tree(root, tuple(_directory_from(found, one) for one in found.all(2)))
 
 
 def decode_directory(data: bytes) -> Directory:
@@ -194,34 +197,38 @@ def decode_directory(data: bytes) -> Directory:
 
     :raises MessageError: they hold none
     """
-    found = _Fields(data, {1: _LENGTH, 2: _LENGTH, 3: _LENGTH}, (1, 2, 3))
+    return _directory_from(_Fields(b"", {}, (), _Count(MOST_IN_TREE)), data)
+
+
+def _directory_from(above: _Fields, data: bytes) -> Directory:
+    found = above.inside(data, {1: _LENGTH, 2: _LENGTH, 3: _LENGTH}, (1, 2, 3))
     return Directory(
-        tuple(map(_file_from, found.all(1))),
-        tuple(_folder_from(one, 2) for one in found.all(2)),
-        tuple(map(_link_from, found.all(3))),
+        tuple(_file_from(found, one) for one in found.all(1)),
+        tuple(_folder_from(found, one, 2) for one in found.all(2)),
+        tuple(_link_from(found, one) for one in found.all(3)),
     )
 
 
-def _file_from(data: bytes) -> File:
-    found = _Fields(data, {1: _LENGTH, 2: _LENGTH, 4: _VARINT})
+def _file_from(above: _Fields, data: bytes) -> File:
+    found = above.inside(data, {1: _LENGTH, 2: _LENGTH, 4: _VARINT})
     is_executable = found.number(4)
     if is_executable not in (0, 1):
         raise MessageError(f"{is_executable} for yes or no")
-    return File(found.text(1), _digest_from(found.data(2)), bool(is_executable))
+    return File(found.text(1), _digest_from(found, found.data(2)), bool(is_executable))
 
 
-def _folder_from(data: bytes, field: int) -> Folder:
-    found = _Fields(data, {1: _LENGTH, field: _LENGTH})
-    return Folder(found.text(1), _digest_from(found.data(field)))
+def _folder_from(above: _Fields, data: bytes, field: int) -> Folder:
+    found = above.inside(data, {1: _LENGTH, field: _LENGTH})
+    return Folder(found.text(1), _digest_from(found, found.data(field)))
 
 
-def _link_from(data: bytes) -> Link:
-    found = _Fields(data, {1: _LENGTH, 2: _LENGTH})
+def _link_from(above: _Fields, data: bytes) -> Link:
+    found = above.inside(data, {1: _LENGTH, 2: _LENGTH})
     return Link(found.text(1), found.text(2))
 
 
-def _digest_from(data: bytes) -> Digest:
-    found = _Fields(data, {1: _LENGTH, 2: _VARINT})
+def _digest_from(above: _Fields, data: bytes) -> Digest:
+    found = above.inside(data, {1: _LENGTH, 2: _VARINT})
     digest = Digest(found.text(1), found.number(2))
     if not is_hash(digest.hash) or digest.size < 0:
         raise MessageError(f"{digest.hash[:80]!r} of {digest.size} bytes is no digest")
@@ -233,23 +240,32 @@ def is_hash(text: str) -> bool:
     return len(text) == 64 and not text.strip("0123456789abcdef")
 
 
-def _time_from(data: bytes) -> int:
-    found = _Fields(data, {1: _VARINT, 2: _VARINT})
+def _time_from(above: _Fields, data: bytes) -> int:
+    found = above.inside(data, {1: _VARINT, 2: _VARINT})
     seconds, nanos = found.number(1), found.number(2)
     if not 0 <= nanos < _NANOS:
         raise MessageError(f"{nanos} nanoseconds")
     return seconds * _NANOS + nanos
 
 
-def _note_from(messages: Iterable[bytes]) -> bytes | None:
+def _note_from(above: _Fields, messages: Iterable[bytes]) -> bytes | None:
     notes = []
     for message in messages:
-        found = _Fields(message, {1: _LENGTH, 2: _LENGTH})
+        found = above.inside(message, {1: _LENGTH, 2: _LENGTH})
         if found.text(1) == NOTE_TYPE:
-            notes.append(_Fields(found.data(2), {1: _LENGTH}).data(1))
+            notes.append(found.inside(found.data(2), {1: _LENGTH}).data(1))
     if len(notes) > 1:
         raise MessageError("more than one note")
     return notes[0] if notes else None
+
+
+class _Count:
+    """How many fields a message may still have, with those of the messages in it."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
 
 
 class _Fields:
@@ -257,14 +273,19 @@ class _Fields:
 
     :param known: field -> its wire type; other fields are skipped
     :param repeated: the fields that may come more than once
+    :param count: what all fields are counted by, also those that are skipped
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ("_count", "_values")
 
-    def __init__(self, data: bytes, known: Mapping[int, int], repeated: tuple[int, ...] = ()) -> None:
+    def __init__(self, data: bytes, known: Mapping[int, int], repeated: tuple[int, ...], count: _Count) -> None:
         self._values: dict[int, list[bytes | int]] = {}
+        self._count = count
         at, size = 0, len(data)
         while at < size:
+            count.left -= 1
+            if count.left < 0:
+                raise MessageError("it has too many fields")
             tag, at = _read_varint(data, at)
             field, wire = tag >> 3, tag & 7
             value: bytes | int = 0
@@ -287,6 +308,10 @@ class _Fields:
             if values and field not in repeated:
                 raise MessageError(f"field {field} comes twice")
             values.append(value)
+
+    def inside(self, data: bytes, known: Mapping[int, int], repeated: tuple[int, ...] = ()) -> _Fields:
+        """Return the fields of a message in this one, which count for it."""
+        return _Fields(data, known, repeated, self._count)
 
     def has(self, field: int) -> bool:
         """Return whether the message has a field."""

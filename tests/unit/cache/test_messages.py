@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from treadle.cache import messages
 from treadle.cache.base import EMPTY, Digest
+from treadle.cache.entry import MOST_NODES
 from treadle.cache.messages import (
     ActionResult,
     Directory,
@@ -23,6 +25,9 @@ from treadle.cache.messages import (
     encode_result,
     encode_tree,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SOME = Digest("ab" * 32, 1234567)
 FULL = ActionResult(
@@ -105,6 +110,42 @@ def test_what_is_not_well_formed_is_refused(data: bytes, why: str) -> None:
     """T2."""
     with pytest.raises(MessageError, match=why):
         decode_result(data)
+
+
+def nested(field: int, data: bytes) -> bytes:
+    """Return a field that holds a message of at most 16 KB."""
+    return bytes([field << 3 | 2, len(data) & 127 | 128, len(data) >> 7]) + data
+
+
+_EMPTY_LINK, _UNKNOWN = b"\x1a\x00", b"\x78\x01"
+MANY: dict[str, tuple[Callable[[bytes], object], bytes]] = {
+    "links": (decode_result, b"\x62\x00" * 101),
+    "what is skipped": (decode_result, _UNKNOWN * 101),
+    "what is skipped in a file": (decode_result, nested(2, _UNKNOWN * 101)),
+    "what is skipped in a digest": (decode_result, nested(6, b"\x0a\x40" + b"a" * 64 + _UNKNOWN * 101)),
+    "what is skipped in metadata": (decode_result, nested(9, _UNKNOWN * 101)),
+    "what is skipped in a note": (decode_result, nested(9, nested(11, _UNKNOWN * 101))),
+    "folders": (decode_tree, nested(1, b"") + b"\x12\x00" * 101),
+    "links in a folder": (decode_tree, nested(1, _EMPTY_LINK * 101)),
+    "links in many folders": (decode_tree, nested(1, b"") + nested(2, _EMPTY_LINK * 10) * 10),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_a_message_of_very_many_fields_is_refused_before_it_fills_the_memory(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T2, T4: 64 MiB of empty messages were 3 GB, and held the run for ten minutes."""
+    for most in ("MOST_IN_RESULT", "MOST_IN_TREE"):
+        monkeypatch.setattr(messages, most, 100)
+    decode, data = MANY[name]
+    with pytest.raises(MessageError, match="too many fields"):
+        decode(data)
+
+
+def test_a_tree_may_have_as_many_files_as_entries_may() -> None:
+    """A file of a tree has six fields, and a folder of its own one more."""
+    assert messages.MOST_IN_TREE >= 7 * MOST_NODES
 
 
 @pytest.mark.parametrize(
