@@ -69,6 +69,31 @@ def test_what_an_action_makes_in_another_folder_is_compared(project: Project, na
     assert os.listdir(tmp_path / "temporary") == []
 
 
+def test_nothing_is_written_by_links_of_the_inputs(project: Project) -> None:
+    """F6: absolute ones, to folders and files; what they lead to is another one of the project."""
+    top = project.folder
+    (top / "in2").mkdir()
+    (top / "in2/folder").symlink_to(top / "sub")
+    (top / "in2/file").symlink_to(top / "other")
+    os.mkfifo(top / "in2/pipe")
+    script = "echo x > in2/folder/two || :; echo x > in2/file || :; cat in > ${out}"
+    project.write("plan", f"treadle: 1\nactions:\n  a: {{sh: '{script}', in: [in, in2/], out: o}}\n")
+    done = project.treadle("cache", "check", "a")
+    assert done.code == 0, done.text
+    assert (top / "sub/two").read_text() == "2\n"
+    assert (top / "other").read_text() == "4\n"
+
+
+def test_what_comes_at_the_end_of_a_run_is_not_checked(project: Project) -> None:
+    """F6: it is never cached."""
+    last = "  last: {sh: 'cat in > ${out}', in: in, out: o, finally: true}\n"
+    project.write("plan", f"treadle: 1\nactions:\n{last}")
+    done = project.treadle("cache", "check", "last")
+    assert "last is not checked, it is never cached: it comes at the end of a run" in done.err
+    assert "there is nothing to check" in done.err
+    assert not (project.folder / "o").exists()
+
+
 def test_what_is_found_to_be_read_is_there_too_and_programs_of_the_root(project: Project) -> None:
     """F6."""
     project.write("tool", "#!/bin/sh\ncat in hdr > o; echo 'o: in hdr' > o.d\n")

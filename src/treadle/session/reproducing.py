@@ -129,6 +129,7 @@ def reproduce(uid: str, command: Command, root: str, paths: Iterable[str], envir
         for place in places:
             for path in paths:
                 _copy(os.path.join(root, path), os.path.join(place.root, path))
+            _lead_here(place.root, root)
             os.makedirs(os.path.join(place.root, command.cwd), exist_ok=True)
             _wait_for_another_second(places[0].began)
             failure = _run(uid, command, place)
@@ -147,9 +148,27 @@ def _wait_for_another_second(began: float) -> None:
 def _copy(source: str, target: str) -> None:
     os.makedirs(os.path.dirname(target.rstrip("/")), exist_ok=True)
     if source.endswith("/"):
-        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(source, target, symlinks=True, copy_function=_copy_file, dirs_exist_ok=True)
     elif os.path.lexists(source) and not os.path.lexists(target):
         shutil.copy2(source, target)
+
+
+def _copy_file(source: str, target: str) -> None:
+    # a pipe or a socket in a folder is none of its content
+    if stat.S_ISREG(os.lstat(source).st_mode):
+        shutil.copy2(source, target)
+
+
+def _lead_here(copy: str, root: str) -> None:
+    """Have absolute links that lead into a folder lead into its copy: what is written by them stays there."""
+    tops = tuple(f"{top}/" for top in dict.fromkeys((root, os.path.realpath(root))))
+    for at, folders, files in os.walk(copy):
+        for path in (os.path.join(at, name) for name in (*folders, *files)):
+            target = os.readlink(path) if os.path.islink(path) else ""
+            top = next((one for one in tops if f"{target}/".startswith(one)), None)
+            if top is not None:
+                os.unlink(path)
+                os.symlink(os.path.join(copy, target[len(top) :]), path)
 
 
 @contextmanager

@@ -39,7 +39,11 @@ def check(call: Call, names: Sequence[str]) -> int:
     uids = call.select_known(plan, names)
     walk = looked(call, plan, uids)
     found: dict[str, Checked] = {}
+    at_end = walk.last.vertex_data if walk.last is not None else {}
     for uid in uids:
+        if uid in at_end:
+            call.note(f"{safe(uid)} is not checked, it is never cached: it comes at the end of a run")
+            continue
         if why := policy.why_not(walk.command_of(uid)):
             call.note(f"{safe(uid)} is not checked, it is never cached: {safe(why)}")
             continue
