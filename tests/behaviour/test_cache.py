@@ -492,6 +492,50 @@ def test_a_store_of_the_project_that_a_checkout_brings_is_not_used(project: Proj
     )
 
 
+@pytest.mark.parametrize("word", ["stats", "gc", "verify"])
+@pytest.mark.parametrize("brought", ["a folder", "a link to the store of the user", "a link to another project"])
+def test_a_store_that_a_checkout_brings_is_not_tended(
+    project: Project, tmp_path: Path, brought: str, word: str
+) -> None:
+    """L1: a link and a small size in a plan would evict what others have stored."""
+    plan = PLAN.replace("cache: local", "cache: {local: {size: 1B, folder: project}}")
+    store = Path(project.environ["TREADLE_CACHE_DIR"])
+    if brought == "a link to another project":
+        project.environ.pop("TREADLE_CACHE_DIR")
+        project.write("plan", PLAN.replace("cache: local", "cache: {local: {folder: project}}"))
+        store = project.folder / ".treadle/cache"
+    project.run()
+    kept = sorted(path for path in store.rglob("*") if path.is_file())
+    for path in kept:
+        os.utime(path, (1, 1))
+    checkout = Project(tmp_path / "checkout")
+    checkout.environ = {name: text for name, text in project.environ.items() if name != "TREADLE_CACHE_DIR"}
+    checkout.write("plan", plan)
+    checkout.write("in", "1\n")
+    (checkout.folder / ".treadle").mkdir()
+    if brought == "a folder":
+        shutil.copytree(store, checkout.folder / ".treadle/cache")
+        store = checkout.folder / ".treadle/cache"
+        kept = sorted(path for path in store.rglob("*") if path.is_file())
+    else:
+        (checkout.folder / ".treadle/cache").symlink_to(store)
+    done = checkout.treadle("cache", word)
+    assert done.code == 2
+    assert ".treadle/cache is not used: your Treadle has not made it" in done.err
+    assert sorted(path for path in store.rglob("*") if path.is_file()) == kept
+
+
+def test_a_store_of_the_project_is_tended(project: Project) -> None:
+    """F5: before there is one, and afterwards."""
+    project.environ.pop("TREADLE_CACHE_DIR")
+    project.write("plan", PLAN.replace("cache: local", "cache: {local: {folder: project}}"))
+    for word in ("stats", "gc", "verify"):
+        assert project.treadle("cache", word).code == 0
+    project.run()
+    for word in ("stats", "gc", "verify"):
+        assert project.treadle("cache", word).code == 0
+
+
 def test_a_password_in_the_address_of_a_plan_is_an_error_that_does_not_show_it(project: Project) -> None:
     """T8."""
     project.write("plan", PLAN.replace("cache: local", "cache: {shared: 'https://ann:geheim@h/team'}"))

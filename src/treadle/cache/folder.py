@@ -34,6 +34,8 @@ _TAG_TEXT = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# This folder is a cache of outputs that Treadle makes. It may be removed at any time.\n"
 )
+_NAMES = {"ac", "cas", "new", "hints", "size", "asked", "id", _TAG}
+"""What is in the folder of a store."""
 _TEMPORARY = "tmp-"
 _HEX = 64
 _DIGITS = "0123456789abcdef"
@@ -385,8 +387,12 @@ class FolderCache:
 
     def has_room(self, size: int) -> bool:
         """Return whether so many bytes may be stored."""
+        folder = self.folder
+        while not os.path.lexists(folder):
+            # it is made when something is stored
+            folder = os.path.dirname(folder)
         try:
-            disk = os.statvfs(self.folder)
+            disk = os.statvfs(folder)
         except OSError:
             return False
         return disk.f_bavail * disk.f_frsize - size >= self.least_free
@@ -397,10 +403,12 @@ class FolderCache:
         self._check()
         try:
             _make_private(self.folder)
+            # what saves files leaves out a folder with a tag, also what others have in it
+            is_ours_alone = set(os.listdir(self.folder)) <= _NAMES
             for name in ("ac", "cas", "new"):
                 _make_private(os.path.join(self.folder, name))
             tag = os.path.join(self.folder, _TAG)
-            if not os.path.lexists(tag):
+            if is_ours_alone and not os.path.lexists(tag):
                 with suppress(FileExistsError), open(os.open(tag, NEW, 0o600), "w", encoding="ascii") as file:
                     file.write(_TAG_TEXT)
         except OSError as error:

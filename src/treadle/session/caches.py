@@ -30,6 +30,7 @@ _ASKED = "asked"
 _DAY = 86400.0
 _LATELY = 30 * _DAY
 """Seconds for which the other plans of the user go by that."""
+_FOREIGN = "your Treadle has not made it"
 _ID = "id"
 """The file in a store of a project with the id that its mark has."""
 
@@ -92,6 +93,18 @@ def local_store(said: str, root: str, environ: Mapping[str, str]) -> tuple[Folde
     return store, False
 
 
+def store_to_tend(said: str, root: str, environ: Mapping[str, str]) -> FolderCache:
+    """Return the local store, to be cleaned up and checked.
+
+    :raises UsageError: it is in the project, and this user's Treadle has not made it: a checkout may have brought
+        it, or a link to one that is not of this project
+    """
+    store, is_own = local_store(said, root, environ)
+    if is_own and os.path.lexists(store.folder) and not _is_ours(store.folder):
+        raise UsageError(f"{STATE_FOLDER}/cache is not used: {_FOREIGN}", hint=f"remove {store.folder}")
+    return store
+
+
 def _most(environ: Mapping[str, str]) -> int:
     """Return how many bytes the user lets the store have, 0 if that is not said.
 
@@ -152,7 +165,7 @@ def _why_not(folder: str) -> str:
     if os.path.lexists(folder):
         if _is_ours(folder):
             return ""
-        return f"your Treadle has not made it; remove {folder}"
+        return f"{_FOREIGN}; remove {folder}"
     fresh = trust.new_id()
     if why := trust.mark(fresh):
         return f"its mark cannot be written ({why})"
@@ -163,5 +176,8 @@ def _why_not(folder: str) -> str:
 
 def _is_ours(folder: str) -> bool:
     """Return whether a store in a project is one that this user's Treadle has made."""
+    if os.path.islink(folder):
+        # it may lead to the store of another project, which is that of its user
+        return False
     content = own_files.read(os.path.join(folder, _ID)) or b""
     return trust.is_state_trusted() or trust.is_marked(content.decode("ascii", "replace"))

@@ -187,6 +187,16 @@ def test_what_has_no_name_of_the_store_is_left_alone(tmp_path: Path) -> None:
     assert all(path.read_text() == "mine" for path in mine)
 
 
+@pytest.mark.parametrize(("others", "has_tag"), [([], True), (["id"], True), (["thesis.txt"], False)])
+def test_a_folder_in_which_others_have_files_gets_no_tag(tmp_path: Path, others: list[str], has_tag: bool) -> None:
+    """L1: what saves files leaves out all that is below a tag."""
+    for name in others:
+        (tmp_path / name).write_text("mine")
+    tmp_path.chmod(0o700)
+    FolderCache(str(tmp_path)).gc()
+    assert (tmp_path / "CACHEDIR.TAG").exists() == has_tag
+
+
 def test_a_damaged_number_counts_as_nothing(cache: FolderCache, root: Path) -> None:
     """L6."""
     put(root, {"o": "text"})

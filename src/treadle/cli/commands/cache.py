@@ -11,7 +11,7 @@ from treadle.cache.base import CacheError
 from treadle.core import wording
 from treadle.core.text import safe, size_text
 from treadle.errors import TreadleError, UsageError, nearest
-from treadle.session.caches import local_store
+from treadle.session.caches import local_store, store_to_tend
 from treadle.session.options import CACHE_WORDS, OF_ACTIONS
 from treadle.ui.console import FORMAT
 from treadle.ui.durations import duration
@@ -60,7 +60,7 @@ def _store(call: Call) -> FolderCache:
     except UsageError:
         return local_store("", os.getcwd(), inherited())[0]
     plan = call.load()
-    return local_store(plan.cache, plan.root, inherited())[0]
+    return store_to_tend(plan.cache, plan.root, inherited())
 
 
 def _stats(call: Call, store: FolderCache) -> int:
