@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -16,9 +17,11 @@ from time import monotonic
 
 import pytest
 
+import waiting
 from cache_servers import NGINX_PATH, BuildGrid, Nginx, Server, StrictHandler, free_port, rude
 from project import Project
 from treadle import CacheError, Digest, HttpCache
+from treadle.session.shared_cache import shared_of
 
 pytest.importorskip("urllib3", exc_type=ImportError)
 
@@ -335,6 +338,15 @@ def test_an_address_of_a_plan_gets_what_netrc_has_for_its_host(tmp_path: Path) -
         assert {one[2].get("Authorization") for one in server.requests} == {None}
 
 
+def test_what_netrc_has_for_all_other_hosts_is_for_no_host_of_that_name(tmp_path: Path) -> None:
+    """T8: a parser may keep it by the name `default`, which may be a host too."""
+    path = tmp_path / "netrc"
+    path.write_text("default login root password all\n")
+    found = shared_of("read", json.dumps({"shared": "https://default/team"}), {"NETRC": str(path)}, {})
+    assert found is not None
+    assert found.url == "https://default/team"
+
+
 def test_a_real_server_lets_in_by_user_and_password(nginx: Nginx, tmp_path: Path) -> None:
     """T8: without them there is one line, and the run goes on."""
     clones = Clones(tmp_path, nginx.url("closed"))
@@ -388,8 +400,9 @@ def test_an_address_in_the_environment_alone_switches_no_cache_on(tmp_path: Path
         assert clones.clone("c").run("--cache=read", TREADLE_CACHE_URL=server.url) == []
 
 
-def test_the_end_of_a_run_waits_for_uploads_and_ctrl_c_does_not(tmp_path: Path) -> None:
-    """F2."""
+@pytest.mark.parametrize("others", ["slow: {sh: sleep 60}\n  ", ""], ids=["an action runs", "all has ended"])
+def test_the_end_of_a_run_waits_for_uploads_and_ctrl_c_does_not(tmp_path: Path, others: str) -> None:
+    """F2: also a signal that comes while the end of the run waits."""
     started = threading.Event()
 
     class Slow(StrictHandler):
@@ -399,11 +412,17 @@ def test_the_end_of_a_run_waits_for_uploads_and_ctrl_c_does_not(tmp_path: Path) 
             return super().put(kind, name, body)
 
     with closing(Server(Slow)) as server:
-        clones = Clones(tmp_path, server.url, PLAN.replace("file: {", "slow: {sh: sleep 60}\n  file: {"))
-        child = clones.clone("one").start("run", "--cache=write")
+        clones = Clones(tmp_path, server.url, PLAN.replace("file: {", f"{others}file: {{"))
+        one = clones.clone("one")
+        child = one.start("run", "--cache=write", "--events=events")
         assert started.wait(30)
+        if not others:
+            ends = '"event":"ended"'
+            waiting.until(lambda: one.read("events").count(ends) == len(ALL), "the ends of all actions")
         child.send_signal(signal.SIGINT)
+        began = monotonic()
         said = "".join(child.communicate(timeout=30))
+        assert monotonic() - began < 8, "it waited for what is sent"
         assert "were not sent" not in said
 
 

@@ -180,6 +180,38 @@ def test_a_store_that_takes_longer_than_the_actions_is_not_asked_any_more(tmp_pa
             (tmp_path / f"first/a{number}").unlink()
 
 
+def test_a_store_that_is_slow_to_have_nothing_is_not_asked_any_more(tmp_path: Path, store: Elsewhere) -> None:
+    """T1: of actions of which no duration is known, too; each reply comes just in time."""
+    notes, now = Notes(), itertools.count()
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/in").write_text("1\n")
+    store.writable = False
+    walk = CommandWalk(graph(*[f"a{number}" for number in range(20)]), str(tmp_path / "root"), caches=[store])
+    walk.bus.add(notes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("treadle.command.caching.monotonic", lambda: 4.0 * next(now))
+        assert walk.run().ok
+    assert store.asked < 20
+    assert len([text for text in notes.texts if "takes longer than to run does" in text]) == 1
+
+
+@pytest.mark.parametrize(("most", "kind"), [(2, "restored"), (1, "success")])
+def test_a_path_set_of_large_files_is_not_hashed(tmp_path: Path, store: Elsewhere, most: int, kind: str) -> None:
+    """D3, T7: others write path sets, and could name all that there is."""
+    actions = DAG()
+    script = Script('cat in hdr > out; echo "out: hdr" > out.d')
+    actions.add_vertex("a", Command(script=script, inputs=["in"], outputs=["out"], depfile="out.d", cache=True))
+    first, second = tmp_path / "first", tmp_path / "second"
+    for root in (first, second):
+        root.mkdir()
+        (root / "hdr").write_text("h\n")
+    while run(first, store, actions).actions["a"].outcome.kind != "skip":
+        pass
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("treadle.command.caching._MOST_FOUND", most)
+        assert run(second, store, actions).actions["a"].outcome.kind == kind
+
+
 def test_a_read_only_store_that_is_nearer_is_not_filled(tmp_path: Path, store: Elsewhere) -> None:
     """F7, T9."""
     run(tmp_path / "first", store, graph("a"))

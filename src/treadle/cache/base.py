@@ -22,6 +22,10 @@ EMPTY = Digest("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 """The blob of no bytes: it is neither asked for nor stored."""
 
 
+NO_ROOM = "stores nothing, as the disk is nearly full"
+"""The kind of that fault."""
+
+
 class CacheError(Exception):
     """A store did not do what was asked of it. For the run that is a miss.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from threading import Condition, Thread
+from time import monotonic
 from typing import TYPE_CHECKING
 
-from .base import CacheError
+from .base import NO_ROOM, CacheError
 from .entry import encode_entry
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from .base import Digest, OutputCache
     from .entry import Entry
+
+_LOOKS = 0.1
+"""Seconds between two looks at whether a wait is given up."""
 
 
 class Background:
@@ -65,10 +69,15 @@ class Background:
         self._threads -= 1
         self._has_changed.notify_all()
 
-    def close(self, seconds: float) -> int:
-        """Wait until all is done, for so long; return how much is not, which is given up if it has not begun."""
+    def close(self, seconds: float, gives_up: Callable[[], bool] = lambda: False) -> int:
+        """Wait until all is done, for so long; return how much is not, which is given up if it has not begun.
+
+        :param gives_up: asked several times in a second: whether to wait no longer
+        """
+        until = monotonic() + seconds
         with self._has_changed:
-            self._has_changed.wait_for(lambda: not self._threads, seconds)
+            while self._threads and (wait := until - monotonic()) > 0 and not gives_up():
+                self._has_changed.wait(min(wait, _LOOKS))
             left = len(self._work) + self._busy
             self._work.clear()
         return left
@@ -90,7 +99,14 @@ class Filling:
 
     def keep(self, digest: Digest, path: str) -> None:
         """Store a blob, which was verified."""
-        self._each(lambda cache: cache.put_blob(digest, path))
+
+        def put(cache: OutputCache) -> None:
+            room = getattr(cache, "has_room", None)
+            if room is not None and not room(digest.size):
+                raise CacheError(NO_ROOM)
+            cache.put_blob(digest, path)
+
+        self._each(put)
 
     def finish(self, key: str) -> None:
         """Store the entry, when all of its blobs were kept."""

@@ -11,6 +11,7 @@ import os
 import threading
 from base64 import b64encode
 from contextlib import suppress
+from math import inf
 from queue import SimpleQueue
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -42,7 +43,7 @@ class Times(NamedTuple):
     :ivar connect: until there is a connection
     :ivar entry: for an entry
     :ivar blob: for a blob, apart from what its bytes take
-    :ivar rate: bytes of a blob in a second
+    :ivar rate: bytes of a blob in a second: what is fetched gets time for what has come, as its length is only said
     """
 
     connect: float = 2.0
@@ -99,9 +100,10 @@ class HttpCache:
         # its thread closes it: the file may be gone by then, and another one be there
         fd = os.open(path, NEW, 0o666)
         call = _Call("GET", f"cas/{digest.hash}", digest.size, lambda piece: _write(fd, piece), fd=fd)
+        call.rate = self._times.rate
         is_there = False
         try:
-            is_there = self._do(call, self._seconds(digest))
+            is_there = self._do(call, self._times.blob)
         finally:
             if not is_there:
                 with suppress(OSError):
@@ -246,6 +248,8 @@ class _Call:
         self.body = body
         self.size = size
         self.until = 0.0
+        self.rate = inf
+        """Bytes in a second: each piece of the reply moves the deadline by what it may take."""
         self.is_there = False
         self.is_given_up = self.is_stopped = False
         self.error: BaseException | None = None
@@ -295,8 +299,10 @@ class _Threads:
                         raise CacheError("cannot be asked", "no thread can be started") from None
             self._calls.add(call)
         self._queue.put((call, work))
-        if not call.has_ended.wait(max(call.until - monotonic(), 0.0)):
-            call.give_up()
+        while not call.has_ended.wait(max(call.until - monotonic(), 0.0)):
+            if monotonic() >= call.until:
+                call.give_up()
+                break
         with self._lock:
             self._calls.discard(call)
         if call.is_given_up:
@@ -397,6 +403,7 @@ def _take(response: Any, call: _Call) -> None:
         if call.is_given_up or monotonic() > call.until:
             raise _LateError
         call.sink(piece)
+        call.until += len(piece) / call.rate
     if length.isdigit() and total != int(length):
         raise CacheError("ends a reply too early", f"{total} of {length} bytes")
 

@@ -127,9 +127,10 @@ def decode_path_sets(data: bytes, system: Sequence[str] = ()) -> list[list[str]]
 
 
 def is_usable_set(paths: object, system: Sequence[str] = ()) -> bool:
-    """Return whether something is a list of paths each of which may be in a path set."""
+    """Return whether something is a list of paths each of which may be in a path set, once: each is hashed."""
     return (
         isinstance(paths, list)
         and len(paths) <= MOST_PATHS
         and all(isinstance(path, str) and is_usable_path(path, system) for path in paths)
+        and len(set(paths)) == len(paths)
     )

@@ -12,6 +12,8 @@ import os
 import stat
 from contextlib import suppress
 from hashlib import sha256
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from treadle.content.digests import describe, describe_tree
@@ -47,6 +49,10 @@ class Staged(NamedTuple):
     size: int
 
 
+class TooSlowError(Exception):
+    """It takes longer to fetch outputs than it may."""
+
+
 class NotPlacedError(Exception):
     """The outputs cannot be put into their places, and those that were are taken back."""
 
@@ -57,12 +63,15 @@ def stage(
     outputs: Sequence[str],
     folder: str,
     keep: Callable[[Digest, str], object] | None = None,
+    seconds: Callable[[int, int], float] | None = None,
 ) -> Staged | None:
     """Fetch what an entry names into a new folder, and verify it; return None if something of it is not there.
 
     :param outputs: what the action declares
     :param folder: where; it is there and empty
     :param keep: called with the digest and the path of each blob, once it is verified
+    :param seconds: called with the number of files and their bytes, returns how long it may take to fetch them
+    :raises TooSlowError: it takes longer
     :raises EntryError: it is not what it should be
     :raises CacheError: the store has failed
     :raises OSError: the folder cannot be written to
@@ -77,6 +86,8 @@ def stage(
         trees[one.path] = expand(data, one.path)
     files = [*entry.files, *(node.file for nodes in trees.values() for node in nodes if node.file is not None)]
     size = sum(file.digest.size for file in files)
+    if seconds is not None:
+        getter.until = monotonic() + seconds(len(files), size)
     disk = os.statvfs(folder)
     if size > disk.f_bavail * disk.f_frsize:
         raise CacheError("holds more than there is room for", f"{size} bytes")
@@ -153,6 +164,8 @@ class _Getter:
         self._folder = folder
         self._keep = keep
         self._mode: int | None = None
+        self.until = inf
+        """When it is too late for one more file, on the monotonic clock."""
 
     def bytes(self, digest: Digest, limit: int) -> bytes | None:
         """Return what a blob holds, verified; None if it is not there."""
@@ -177,6 +190,8 @@ class _Getter:
 
     def file(self, digest: Digest, path: str, *, is_executable: bool) -> bool:
         """Write a blob to a new file; return False if it is not there."""
+        if monotonic() > self.until:
+            raise TooSlowError
         if digest == EMPTY:
             os.close(os.open(path, NEW, 0o666))
         elif not self._cache.get_blob(digest, path):

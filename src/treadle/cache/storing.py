@@ -15,7 +15,7 @@ from xxhash import xxh3_128
 
 from treadle.content.digests import FILE, FOLDER, LINK, framed_in_tree, walk_tree
 
-from .base import EMPTY, Digest, OutputCache
+from .base import EMPTY, NO_ROOM, CacheError, Digest, OutputCache
 from .copying import NEW, copy
 from .entry import MOST_DEPTH, MOST_NODES, Entry, EntryError, check, encode_entry, is_name, stays_inside
 from .key import tied_key
@@ -92,11 +92,13 @@ class Copies:
 
     :param root: the folder that the outputs are relative to
     :param scratch: a folder for the copies
+    :param room: returns whether there is room for so many bytes, see `FolderCache.has_room`
     :raises NotStoredError: an output is not as it was recorded, or cannot be stored
+    :raises CacheError: there is no room for a copy
     """
 
-    def __init__(self, made: Made, root: str, scratch: str) -> None:
-        self._copies = _Copies(scratch, [root, os.path.realpath(root)])
+    def __init__(self, made: Made, root: str, scratch: str, room: Callable[[int], bool] | None = None) -> None:
+        self._copies = _Copies(scratch, [root, os.path.realpath(root)], room)
         try:
             self.entry = _copied(made, root, self._copies)
             check(self.entry, list(made.values))
@@ -178,10 +180,12 @@ class _Copies:
 
     :param folder: where they are
     :param roots: paths that tie an entry to its folder
+    :param room: asked before each copy: actions that run want the rest of the disk
     """
 
-    def __init__(self, folder: str, roots: Sequence[str]) -> None:
+    def __init__(self, folder: str, roots: Sequence[str], room: Callable[[int], bool] | None) -> None:
         self._folder = folder
+        self._room = room
         self._roots = list(dict.fromkeys(os.fsencode(one) for one in roots if len(one) > 1))
         self._names: list[str] = []
         self._usual: int | None = None
@@ -203,10 +207,13 @@ class _Copies:
         path = self._new()
         source = os.open(full, _READ)
         try:
-            mode = os.fstat(source).st_mode
+            status = os.fstat(source)
+            mode = status.st_mode
             if not stat.S_ISREG(mode):
                 raise NotStoredError(f"{output} holds what is no plain file")
             self.refuse_private(mode, output)
+            if self._room is not None and not self._room(status.st_size):
+                raise CacheError(NO_ROOM)
             target = os.open(path, NEW, 0o600)
             try:
                 copy(source, target)

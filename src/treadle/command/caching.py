@@ -15,7 +15,7 @@ from time import monotonic, time_ns
 from typing import TYPE_CHECKING, NamedTuple
 
 from treadle.cache import hints, policy
-from treadle.cache.base import ENTRY_LIMIT, CacheError
+from treadle.cache.base import ENTRY_LIMIT, NO_ROOM, CacheError
 from treadle.cache.entry import Entry, EntryError, decode_entry, differing, encode_entry
 from treadle.cache.filling import Background, Filling
 from treadle.cache.folder import FolderCache
@@ -31,7 +31,7 @@ from treadle.cache.key import (
     tied_key,
 )
 from treadle.cache.messages import ActionResult, MessageError, decode_result, encode_result
-from treadle.cache.restore import NotPlacedError, Placement, is_there, stage
+from treadle.cache.restore import NotPlacedError, Placement, TooSlowError, is_there, stage
 from treadle.cache.storing import Copies, Made, NotStoredError, PrivateError, stored_text
 from treadle.content.digests import describe
 from treadle.content.files import moved
@@ -59,10 +59,18 @@ FOLDER = "restore"
 """The folder in the state folder in which outputs are fetched and verified."""
 _LARGEST_FOUND = 64 << 20
 """Bytes of a file that is hashed because a path set names it."""
+_MOST_FOUND = 1 << 30
+"""Bytes of all files of one set: others write path sets, and could have the run hash all that is in `/usr`."""
 _WAIT = 60.0
 """Seconds that the end of a walk waits for what is being stored."""
 _SLOW = 1.0
 """Seconds that a look-up may take for an action that is shorter."""
+_SLOW_ANYWAY = 3.0
+"""Seconds that a look-up may take for an action of which no duration is known, if it finds nothing."""
+_PATIENCE = 30.0
+"""Seconds that the outputs of one action may take to be fetched at least."""
+_A_FILE, _BYTES = 0.1, 1e6
+"""Seconds in addition for each file, and bytes in one, where it is not known how long the action takes."""
 _UPLOADS = 4
 """Actions whose outputs are sent to a shared cache at the same time."""
 _UPLOAD_WAIT = 10.0
@@ -240,11 +248,21 @@ class Caching:
         caches = self._caches
         if self._slowness.is_open(began):
             caches = [cache for cache in caches if cache.is_own]
-        hit = self._found(caches, wanted.keys, wanted.command, self._values_now, lambda _: False)
+        known = wanted.duration
+
+        def seconds(files: int, size: int) -> float:
+            # what takes longer than to make it is of no use; how large it is, a server may only say
+            return max(_PATIENCE, known) if known is not None else _PATIENCE + files * _A_FILE + size / _BYTES
+
+        hit = self._found(caches, wanted.keys, wanted.command, self._values_now, lambda _: False, seconds)
         now = monotonic()
         # a store that fails is told of, and stops being asked, by itself
         has_failed = self._faulted != faults
-        if wanted.duration is not None and now - began > max(wanted.duration, _SLOW) and not has_failed:
+        if known is None:
+            most = max(hit.entry.duration if hit is not None else 0.0, _SLOW_ANYWAY)
+        else:
+            most = max(known, _SLOW)
+        if now - began > most and not has_failed:
             self._slowness.failed("", now)
             if self._slowness.is_open(now):
                 self._note_once(
@@ -279,6 +297,7 @@ class Caching:
         command: Command,
         values_of: Callable[[Sequence[str]], dict[str, str] | None],
         is_open: Callable[[Sequence[str]], bool],
+        seconds: Callable[[int, int], float] | None = None,
     ) -> Hit | None:
         began = monotonic()
         for number, cache in enumerate(caches):
@@ -286,7 +305,7 @@ class Caching:
             for key in keys:
                 for strong, found in self._strong_keys(cache, key, command, values_of, is_open):
                     for one in (strong, tied_key(strong, self._root)) if cache.is_own else (strong,):
-                        staged = self._staged(cache, one, command, nearer)
+                        staged = self._staged(cache, one, command, nearer, None if cache.is_own else seconds)
                         if staged is None:
                             continue
                         if command.discovery is not None:
@@ -355,7 +374,7 @@ class Caching:
         return []
 
     def _values(self, paths: Sequence[str]) -> dict[str, str] | None:
-        """Return the values of files as they are now, None if one is no plain file or too large."""
+        """Return the values of files as they are now, None if one is no plain file, or they are too large."""
         return self._values_by(paths, lambda path: self._fingerprinter.files.see_again(path).value)
 
     def _values_now(self, paths: Sequence[str]) -> dict[str, str] | None:
@@ -363,15 +382,18 @@ class Caching:
         return self._values_by(paths, lambda path: describe(os.path.join(self._root, path))[0])
 
     def _values_by(self, paths: Sequence[str], value_of: Callable[[str], str]) -> dict[str, str] | None:
-        values = {}
+        values, size = {}, 0
         for path in paths:
             full = os.path.join(self._root, path)
             try:
                 status = os.stat(full)
             except OSError:
                 status = None
-            if status is not None and (not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_FOUND):
-                return None
+            if status is not None:
+                size += status.st_size
+                is_small = status.st_size <= _LARGEST_FOUND and size <= _MOST_FOUND
+                if not is_small or not stat.S_ISREG(status.st_mode):
+                    return None
             try:
                 values[path] = value_of(path)
             except Exception:
@@ -379,7 +401,12 @@ class Caching:
         return values
 
     def _staged(
-        self, cache: OutputCache, key: str, command: Command, nearer: Sequence[OutputCache] = ()
+        self,
+        cache: OutputCache,
+        key: str,
+        command: Command,
+        nearer: Sequence[OutputCache] = (),
+        seconds: Callable[[int, int], float] | None = None,
     ) -> Staged | None:
         """Return outputs that are fetched and verified, None if they are not there; nearer caches get them too."""
         folder = ""
@@ -390,7 +417,7 @@ class Caching:
             entry = decode_entry(body, key)
             folder = self._new_folder()
             filling = Filling(entry, nearer, self._fault)
-            staged = stage(cache, entry, command.outputs, folder, filling.keep if nearer else None)
+            staged = stage(cache, entry, command.outputs, folder, filling.keep if nearer else None, seconds)
             if staged is not None:
                 filling.finish(key)
         except CacheError as error:
@@ -398,6 +425,11 @@ class Caching:
             staged = None
         except EntryError as error:
             self._fault(cache, CacheError("holds what cannot be used", str(error)))
+            staged = None
+        except TooSlowError:
+            self._note_once(
+                "too slow", f"the {cache.name} cache takes too long to send outputs, so what makes them runs"
+            )
             staged = None
         except OSError as error:
             self._fault(cache, CacheError("cannot be restored from", f"{error.filename}: {error.strerror}"))
@@ -520,7 +552,7 @@ class Caching:
         """Store outputs in the stores of our own, and have them sent to the others."""
         near = next((one for one in stores if one.is_own), None)
         try:
-            copies = Copies(made, self._root, self._scratch(near))
+            copies = Copies(made, self._root, self._scratch(near), getattr(near, "has_room", None))
             for cache in stores:
                 if cache.is_own:
                     self._guarded(cache, lambda: self._store_in(cache, uid, base, copies, names, made))  # noqa: B023
@@ -568,7 +600,7 @@ class Caching:
     ) -> None:
         room = getattr(cache, "has_room", None)
         if room is not None and not room(sum(map(_size_of, made.values.values()))):
-            raise CacheError("stores nothing, as the disk is nearly full")
+            raise CacheError(NO_ROOM)
         copies.store(cache)
         if names is not None:
             self._add_path_set(cache, base, names)
@@ -673,16 +705,16 @@ class Caching:
         while self._notes:
             bus.publish("note", self._notes.popleft())
 
-    def close(self, *, waits: bool = True) -> None:
-        """End the work in the background.
+    def close(self, gives_up: Callable[[], bool] = lambda: False) -> None:
+        """End the work in the background; what is left of it is done first, for a while.
 
-        :param waits: whether what is left of it is done first
+        :param gives_up: whether to wait no longer, as the run is to end; that may become so meanwhile
         """
-        left = self._storing.close(_WAIT if waits else 0.0)
+        left = self._storing.close(_WAIT, gives_up)
         if left:
             self._notes.append(f"outputs of {_actions(left)} were not stored in the cache")
-        left = self._uploads.close(_UPLOAD_WAIT if waits else 0.0)
-        if left and waits:
+        left = self._uploads.close(_UPLOAD_WAIT, gives_up)
+        if left and not gives_up():
             self._notes.append(
                 f"outputs of {_actions(left)} were not sent to the shared cache: that took over {_UPLOAD_WAIT:g} s"
             )
@@ -690,7 +722,7 @@ class Caching:
             self.stop()
         for cache in self._caches:
             try:
-                cache.close(_WAIT if waits else 0.0)
+                cache.close(0.0 if gives_up() else _WAIT)
             except Exception as error:
                 self._fault(cache, error if isinstance(error, CacheError) else CacheError("has failed", str(error)))
         if self._folder:

@@ -609,7 +609,7 @@ class CommandWalk(Walk):
         """Wait for what is being stored, unless the run was asked to end."""
         if self._caching is not None:
             caching = self._caching
-            caching.close(waits=self._stop_requested is None)
+            caching.close(lambda: self._stop_requested is not None)
             self._tell_caching()
             self._caching = None
 

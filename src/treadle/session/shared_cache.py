@@ -153,7 +153,8 @@ def _with_login(url: str, token: str, environ: Mapping[str, str], said_by: str) 
     from urllib.parse import quote
 
     try:
-        found = netrc(path).hosts.get(address.host)
+        # what is for all other hosts is there by that name
+        found = netrc(path).hosts.get(address.host) if address.host != "default" else None
     except (NetrcParseError, OSError, ValueError):
         return url, f"{path} cannot be read, so the shared cache gets no user from it"
     if found is None:

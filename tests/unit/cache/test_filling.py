@@ -44,6 +44,36 @@ def test_what_is_not_done_in_time_is_counted_and_given_up() -> None:
     assert len(done) == 2
 
 
+def test_a_wait_is_given_up_when_the_run_is_to_end_meanwhile() -> None:
+    """F2: a signal that comes while the end of a run waits."""
+    background, goes_on, asked = Background(1), threading.Event(), iter((False, False, True))
+
+    def work() -> None:
+        goes_on.wait(TIMEOUT)
+
+    background.add(work)
+    assert background.close(TIMEOUT, lambda: next(asked)) == 1
+    goes_on.set()
+    assert background.close(TIMEOUT) == 0
+
+
+def test_a_store_without_room_is_not_filled(tmp_path: Path) -> None:
+    """L6, T6: what others have stored does not take the rest of the disk."""
+    far = FolderCache(str(tmp_path / "far"), least_free=0)
+    near = FolderCache(str(tmp_path / "near"), least_free=1 << 60)
+    put(tmp_path / "a", {"out": "1\n"})
+    stored(far, tmp_path / "a", "out")
+    body = far.get_entry(KEY, ENTRY_LIMIT)
+    assert body is not None
+    faults: list[str] = []
+    filling = Filling(decode_entry(body, KEY), [near], lambda _, error: faults.append(error.kind))
+    (tmp_path / "staging").mkdir()
+    assert stage(far, decode_entry(body, KEY), ["out"], str(tmp_path / "staging"), filling.keep) is not None
+    filling.finish(KEY)
+    assert faults == ["stores nothing, as the disk is nearly full"]
+    assert not (tmp_path / "near").exists()
+
+
 def test_work_that_raises_keeps_nothing_else_from_being_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
     background = Background(1)

@@ -167,6 +167,41 @@ def test_a_server_that_misbehaves_is_a_fault_in_bounded_time(name: str, tmp_path
         assert len(server.requests) == 2, "it was followed or tried again"
 
 
+def test_a_length_that_is_only_said_gives_no_time(tmp_path: Path) -> None:
+    """T1, T6: a terabyte at a megabyte a second would be eleven days; what has come counts."""
+
+    def slowly(handler: StrictHandler, _: str, __: bytes) -> None:
+        drip(handler, b"x", HEAD % (1 << 40))
+
+    with closing(Server(rude(slowly), always=True)) as server:
+        cache = HttpCache(server.url, times=SHORT._replace(rate=1e4))
+        began = monotonic()
+        with pytest.raises(CacheError, match="does not answer in time"):
+            cache.get_blob(Digest("ab" * 32, 1 << 40), str(tmp_path / "blob"))
+        assert monotonic() - began < 3
+
+
+def test_what_comes_as_fast_as_it_should_has_the_time_it_takes(tmp_path: Path) -> None:
+    """T1: it lasts longer than the limit for what does not come at all."""
+    pieces = [bytes([number]) * 1000 for number in range(10)]
+    data = b"".join(pieces)
+    digest = Digest(sha256(data).hexdigest(), len(data))
+
+    def steadily(handler: StrictHandler, _: str, __: bytes) -> None:
+        _send(handler, HEAD % len(data))
+        for piece in pieces:
+            _send(handler, piece)
+            handler.server_of_test.goes_on.wait(0.05)
+
+    with closing(Server(rude(steadily), always=True)) as server:
+        # five times as long for each piece as it takes
+        cache = HttpCache(server.url, times=SHORT._replace(rate=4e3))
+        began = monotonic()
+        assert cache.get_blob(digest, str(tmp_path / "blob"))
+        assert monotonic() - began > SHORT.blob
+        assert (tmp_path / "blob").read_bytes() == data
+
+
 def test_what_is_not_there_is_a_miss_and_no_fault(server: Server, tmp_path: Path) -> None:
     """T1."""
     cache = HttpCache(server.url)

@@ -162,6 +162,7 @@ def test_what_is_over_the_bounds_of_path_sets_is_dropped_from_the_old_end(monkey
             b"[[5]]",
             b'[["../x"]]',
             b'[["a", 1]]',
+            b'[["a", "b", "a"]]',
         ),
         json.dumps([["a"] * 20_001]).encode(),
         b" " * (1 << 20) + b'[["a"]]',

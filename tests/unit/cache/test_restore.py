@@ -14,7 +14,7 @@ from treadle.cache.base import ENTRY_LIMIT, CacheError, Digest
 from treadle.cache.entry import EntryError, decode_entry, encode_entry
 from treadle.cache.folder import FolderCache
 from treadle.cache.messages import File
-from treadle.cache.restore import NotPlacedError, Placement
+from treadle.cache.restore import NotPlacedError, Placement, TooSlowError, stage
 from treadle.testing import LIES, LyingCache
 
 
@@ -121,6 +121,29 @@ def test_more_than_there_is_room_for_is_not_fetched(made: FolderCache, root: Pat
     made.put_entry(KEY, encode_entry(large, KEY))
     with pytest.raises(CacheError, match="more than there is room for"):
         staged(made, root / "s", *OUTPUTS)
+
+
+def test_outputs_that_come_too_slowly_are_given_up(made: FolderCache, root: Path) -> None:
+    """T1: each file may come in time, and all of them last for days."""
+    seconds: list[tuple[int, int]] = []
+
+    def none(files: int, size: int) -> float:
+        seconds.append((files, size))
+        return -1.0
+
+    body = made.get_entry(KEY, ENTRY_LIMIT)
+    assert body is not None
+    entry = decode_entry(body, KEY)
+    outputs = list(entry.values)
+    for number, most in enumerate((none, lambda _, __: 60.0)):
+        (root / f"staging{number}").mkdir()
+        if number:
+            assert stage(made, entry, outputs, str(root / "staging1"), seconds=most) is not None
+        else:
+            with pytest.raises(TooSlowError):
+                stage(made, entry, outputs, str(root / "staging0"), seconds=most)
+    assert len(seconds) == 1
+    assert seconds[0][0] > 1
 
 
 def test_a_log_that_claims_to_be_long_is_refused(made: FolderCache, root: Path) -> None:

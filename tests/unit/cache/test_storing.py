@@ -9,9 +9,11 @@ import pytest
 
 from cache_stores import KEY, placed, put, staged, stored, tree, value
 from treadle.cache import storing
+from treadle.cache.base import CacheError
+from treadle.cache.entry import Entry
 from treadle.cache.folder import FolderCache
 from treadle.cache.key import tied_key
-from treadle.cache.storing import NotStoredError, PrivateError
+from treadle.cache.storing import Copies, Made, NotStoredError, PrivateError
 
 
 @pytest.fixture
@@ -192,6 +194,23 @@ def test_a_tree_that_is_too_large_is_not_stored(
         stored(cache, root, "d/")
     monkeypatch.setattr(storing, "MOST_NODES", 11)
     stored(cache, root, "d/")
+
+
+@pytest.mark.parametrize("output", ["o", "d/"])
+def test_without_room_nothing_is_copied(cache: FolderCache, root: Path, output: str) -> None:
+    """L6: the copies would take the rest of the disk from what runs."""
+    put(root, {"o": "12345", "d/a": "12345", "d/b": "12345"})
+    made = Made(KEY, {output: value(root, output)}, {}, Entry())
+    asked: list[int] = []
+
+    def room(size: int) -> bool:
+        asked.append(size)
+        return len(asked) < (2 if output == "d/" else 1)
+
+    with pytest.raises(CacheError, match="nearly full"):
+        Copies(made, str(root), cache.scratch, room)
+    assert set(asked) == {5}
+    assert os.listdir(cache.scratch) == []
 
 
 def test_what_an_output_leaves_out_is_not_stored(cache: FolderCache, root: Path, other: Path) -> None:
