@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -295,7 +296,11 @@ def test_what_an_action_prints_is_seen_while_it_runs_and_what_it_used_is_told(
     usage = report.actions["a"].usage
     assert usage is not None
     assert usage.user + usage.system > 0.0
-    assert 70_000_000 < (usage.largest_process or 0) < 200_000_000
+    if usage.largest_process is None:
+        # the kernel lets a program begin with the peak of the process that starts it: what is smaller is not known
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > 70_000_000
+    else:
+        assert 70_000_000 < usage.largest_process < 200_000_000
 
 
 def test_what_a_runner_has_to_say_of_a_run_reaches_its_subscribers(tmp_path: Path) -> None:
