@@ -40,6 +40,7 @@ def is_loopback(host: str) -> bool:
         pass
     try:
         found = {str(one[4][0]) for one in socket.getaddrinfo(host, None)}
-    except OSError:
+    except (OSError, ValueError):
+        # it is not known, or can be no name
         return False
     return bool(found) and all(ipaddress.ip_address(one.partition("%")[0]).is_loopback for one in found)

@@ -117,8 +117,15 @@ def _content(path: str) -> bytes | None:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
+    if not _is_trusted(os.fstat(fd)):
+        os.close(fd)
+        return None
     with open(fd, "rb") as file:
-        return file.read() if _is_trusted(os.fstat(fd)) else None
+        try:
+            return file.read()
+        except OSError:
+            # it was removed on the server while we read it
+            return None
 
 
 def refresh(folder: str) -> None:

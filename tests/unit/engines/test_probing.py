@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,6 +138,9 @@ def test_a_file_of_another_content_is_not_the_folder_of_the_run(folder: RunFolde
             ("::", False),
             ("fe80::1%eth0", False),
             ("no.such.invalid", False),
+            ("a..b", False),
+            ("a" * 80, False),
+            ("nul\0", False),
         ),
     ],
 )
@@ -150,6 +154,23 @@ def test_an_address_beyond_this_machine_needs_tls_or_the_word_of_the_user(host: 
         return
     with pytest.raises(UsageError, match="without TLS"):
         check_address("dask", host, is_encrypted=False, is_insecure=False)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link", "of others"])
+def test_what_is_no_file_of_a_worker_is_as_if_it_were_not_there(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "report"
+    (tmp_path / "other").write_text("{}")
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to("other")
+    else:
+        path.write_text("{}")
+        path.chmod(0o666)
+    assert SharedFolder().read(str(path)) is None
+    assert SharedFolder().read_once_written(str(path)) is None
 
 
 def test_what_is_written_once_is_looked_for_anew_as_long_as_it_is_not_there(
