@@ -175,10 +175,23 @@ def test_looking_asks_no_cluster(project: Project) -> None:
         assert "127.0.0.1" not in done.text, command
 
 
-def test_another_machine_without_tls_is_refused_unless_the_call_says_so(project: Project) -> None:
-    """E9: an address of TEST-NET, which no machine has."""
+def test_no_descriptor_of_a_worker_reaches_an_action(project: Project) -> None:
+    """Of a cluster of the run: what it has open of Dask would be held open by what an action leaves running."""
+    plan = "treadle: 1\nengine: {name: dask}\nactions:\n  a: {sh: 'ls /dev/fd | wc -l > ${out}', out: n}\n"
+    project.write("plan", plan)
+    counts = []
+    for words in ([], ["--engine", "local", "--force"]):
+        done = project.treadle("run", *words)
+        assert done.code == 0, done.text
+        counts.append((project.folder / "n").read_text())
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "ws", "wss"])
+def test_another_machine_without_tls_is_refused_unless_the_call_says_so(project: Project, protocol: str) -> None:
+    """E9: an address of TEST-NET, which no machine has. With `wss` and no keys any public certificate would do."""
     project.write("plan", PLAN)
-    done = project.treadle("run", "--dask", "tcp://192.0.2.1:8786")
+    done = project.treadle("run", "--dask", f"{protocol}://192.0.2.1:8786")
     assert done.code == 2
     assert "192.0.2.1, without TLS" in done.text
 

@@ -90,6 +90,9 @@ def test_what_no_worker_has_is_refused_before_the_run(project: Project) -> None:
         ("{name: process, queue_timeout: 5}", "a duration with a unit"),
         ("{name: process, speed: 5}", "speed"),
         ("[process]", "a name, or a map"),
+        ("{name: process, options: {name: dask}}", "a key of engine"),
+        ("{name: process, options: {insecure: ok}}", "a key of engine"),
+        ("{name: process, options: {lease: 3}}", "a key of engine"),
     ],
 )
 def test_what_is_wrong_with_an_engine_is_said_with_its_place(project: Project, engine: str, words: str) -> None:
@@ -117,7 +120,7 @@ def test_a_package_brings_an_engine_by_an_entry_point(project: Project) -> None:
         "class Mine(Processes):\n"
         "    def __init__(self, settings):\n"
         "        assert settings == {'workers': 1, 'partition': 'short', 'many': [1, 'x']}, settings\n"
-        "        super().__init__(settings)\n"
+        "        super().__init__({'workers': settings['workers']})\n"
         "class Bare:\n"
         "    def __init__(self, settings): pass\n"
     )
@@ -159,6 +162,10 @@ def test_a_program_names_an_engine_by_its_settings(tmp_path: Path, monkeypatch: 
         {"name": "process", "delay": -1},
         {"name": "process", "workers": "two"},
         {"name": "process", "workers": {"many": 2}},
+        {"name": "process", "workers": 20_000_000},
+        {"name": "process", "workers": {"max": 20_000_000}},
+        {"name": "process", "workers": {"resources": 3}},
+        {"name": "process", "colour": "red"},
         {"name": "nothing"},
     ],
 )

@@ -28,6 +28,7 @@ from treadle.errors import TreadleError, UsageError
 from .machine import processors
 from .process_marks import WORKER, wait_for_group, with_mark
 from .security import check_address
+from .settings import check_keys, workers_said
 from .spec import ENDED, GONE, MOST_AT_ONCE, REFUSED, RUNNING, STARTED, WAITING, Hint, RunFolder
 
 if TYPE_CHECKING:
@@ -123,8 +124,7 @@ class Dask:
     def __init__(self, settings: Mapping[str, Any] | None = None, *, back_after: float = BACK_AFTER) -> None:
         self._settings = settings or {}
         self._back_after = back_after
-        if unknown := self._settings.keys() - set(_KEYS):
-            raise UsageError(f"engine: dask has no option {min(unknown)!r}", facts=("expected address, workers",))
+        check_keys("dask", self._settings, _KEYS[:2], _KEYS[2:])
         address = self._settings.get("address", "")
         if not isinstance(address, str) or ("address" in self._settings and "://" not in address):
             raise UsageError(f"engine: the address {address!r}", facts=("expected one like tcp://host:8786",))
@@ -310,7 +310,7 @@ class Dask:
         protocol, _, host = where.partition("://")
         check_address(
             *("dask", host.rpartition(":")[0] or host),
-            is_encrypted=protocol in _ENCRYPTED,
+            is_encrypted=protocol in _ENCRYPTED and (bool(keys) or _has_keys(distributed, protocol)),
             is_insecure=bool(self._settings.get("insecure")),
         )
         try:
@@ -695,6 +695,11 @@ def _within(seconds: float, ask: Callable[[], Any], asked: str) -> Any:
     raise _SilentError(f"{asked} has given no answer for {seconds:g} s")
 
 
+def _has_keys(distributed: Any, protocol: str) -> bool:
+    """Return whether Dask is told keys: by `wss` it speaks without them to whatever has a public certificate."""
+    return protocol != "wss" or distributed.Security().get_connection_args("client").get("ssl_context") is not None
+
+
 def _workers_of(client: Client, where: str, seconds: float) -> dict[str, dict[str, Any]]:
     """Return address -> what the scheduler knows of each of its workers.
 
@@ -734,15 +739,7 @@ def _places(settings: Mapping[str, Any], *, is_ours: bool) -> dict[str, dict[str
     """
     if "workers" not in settings and not is_ours:
         return {}
-    given = settings.get("workers", WORKERS)
-    resources: Mapping[str, int] = {}
-    if isinstance(given, dict):
-        if unknown := given.keys() - {"max", "resources"}:
-            raise UsageError(f"engine: workers has no key {min(unknown)!r}", facts=("expected max, resources",))
-        resources = given.get("resources", {})
-        given = given.get("max", WORKERS)
-    if type(given) is not int or given < 1:
-        raise UsageError(f"engine: {given!r} workers", facts=("expected a whole number, 1 or more",))
+    given, resources = workers_said(settings.get("workers"), WORKERS)
     own = {"cpus": max(1, processors() // given) if is_ours else 1, **resources}
     return {f"worker-{number}": own for number in range(given)}
 

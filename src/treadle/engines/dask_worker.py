@@ -21,6 +21,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from .agent import Agent
 from .base import GRACE
+from .process import seal_descriptors
 from .shared_folder import DelayedFolder, SharedFolder
 from .spec import ENDED, GONE, STARTED, Hint
 from .worker import ENDED as WAS_ENDED
@@ -52,6 +53,8 @@ class Keeper:
         self._tellers: dict[str, Callable[[Hint], None]] = {}
         """Token -> what is called with its hints."""
         self._lock = threading.Lock()
+        # what Dask and its nanny have open must not reach a program, which could write to it or hold it open
+        seal_descriptors()
         threading.Thread(target=self._keep, name="treadle agent", daemon=True).start()
 
     def take(self, path: str, token: str, patience: float, tell: Callable[[Hint], None]) -> None:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from treadle._startup.interpreter import inherited
 from treadle.core.pool import Node, Pool
-from treadle.errors import UsageError
 
 from .agent import new_name
 from .machine import memory_bytes, processors
 from .process import milliseconds
 from .process_marks import WORKER, with_mark
+from .settings import check_keys, workers_said
 from .spec import GONE, RUNNING, STARTED, WAITING, Hint, RunFolder
 
 if TYPE_CHECKING:
@@ -252,15 +252,8 @@ def _places(settings: Mapping[str, Any]) -> dict[str, dict[str, int]]:
 
     :raises UsageError: the settings say something else
     """
-    given = settings.get("workers", WORKERS)
-    resources: Mapping[str, int] = {}
-    if isinstance(given, dict):
-        if unknown := given.keys() - {"max", "resources"}:
-            raise UsageError(f"engine: workers has no key {min(unknown)!r}", facts=("expected max, resources",))
-        resources = given.get("resources", {})
-        given = given.get("max", WORKERS)
-    if type(given) is not int or given < 1:
-        raise UsageError(f"engine: {given!r} workers", facts=("expected a whole number, 1 or more",))
+    check_keys("process", settings, ("workers",), ("delay", "insecure"))
+    given, resources = workers_said(settings.get("workers"), WORKERS)
     memory = memory_bytes()
     share = {"cpus": max(1, processors() // given), **({} if memory is None else {"memory": memory // given})}
     own = {**share, **resources}

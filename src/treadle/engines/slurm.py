@@ -29,6 +29,7 @@ from treadle.errors import TreadleError, UsageError, listed
 
 from .process import milliseconds
 from .process_marks import WORKER, with_mark
+from .settings import check_keys, workers_said
 from .spec import ENDED, GONE, REFUSED, RUNNING, STARTED, WAITING, Hint, RunFolder
 
 if TYPE_CHECKING:
@@ -53,7 +54,14 @@ LOG = "slurm.log"
 _OPTIONS = ("account", "constraint", "licenses", "nice", "partition", "qos", "reservation", "time", "wckey")
 """What may be said of jobs: the options of sbatch of these names."""
 _KEYS = (*_OPTIONS, "python", "workers", "delay", "insecure")
-_NOT_PASSED = ("SBATCH_EXPORT", "SBATCH_GET_USER_ENV", "SBATCH_ARRAY_INX", "SBATCH_JOB_NAME", "SBATCH_REQUEUE")
+_NOT_PASSED = (
+    "SBATCH_EXPORT",
+    "SBATCH_GET_USER_ENV",
+    "SBATCH_ARRAY_INX",
+    "SBATCH_JOB_NAME",
+    "SBATCH_REQUEUE",
+    "SBATCH_WAIT",
+)
 _GPUS = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "TREADLE_GPU_IDS")
 """Variables that name the GPUs that a job was given: Slurm chooses them."""
 _IN_QUEUE = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD"})
@@ -127,8 +135,11 @@ class Slurm:
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
         self._settings = settings or {}
-        if unknown := self._settings.keys() - set(_KEYS):
-            raise UsageError(f"engine: slurm takes no {min(unknown)!r}", facts=(f"expected {listed(_KEYS[:-2])}",))
+        check_keys("slurm", self._settings, _KEYS[:-2], _KEYS[-2:])
+        for key in (*_OPTIONS, "python"):
+            value = self._settings.get(key, "-")
+            if type(value) not in (str, int) or not str(value).isprintable() or (key == "python" and not value):
+                raise UsageError(f"engine: {key} is {value!r}", facts=("expected a text of one line",))
         self._run = RunFolder("")
         self._name = ""
         self._nodes: dict[str, Node] = {}
@@ -302,7 +313,7 @@ class Slurm:
 
         def words() -> list[str]:
             usable = [name for name in self._nodes if name not in self._lost_nodes]
-            log = os.path.join(os.path.dirname(self._run.pulse("")), LOG).replace("%", "%%")
+            log = _plain_name(os.path.join(os.path.dirname(self._run.pulse("")), LOG))
             return [
                 *("sbatch", "--parsable", "--no-requeue", "--nodes=1", "--ntasks=1", "--export=ALL"),
                 *(f"--job-name={self._name}", f"--comment={batch.name}", f"--chdir={self._run.path}"),
@@ -482,7 +493,7 @@ class Slurm:
             assert file is not None
             try:
                 with file:
-                    file.write(command.text.encode())
+                    file.write(os.fsencode(command.text))
             except OSError:
                 # it has ended already, and says why
                 continue
@@ -552,6 +563,14 @@ def _listed(text: str) -> dict[tuple[str, int], _Listed]:
     return found
 
 
+def _plain_name(path: str) -> str:
+    """Return the name of a file as sbatch takes it, which fills in what stands behind a `%`.
+
+    A backslash anywhere in it has all of it taken as it is, and is taken away itself.
+    """
+    return path.replace("\\", "\\\\") if "\\" in path else path.replace("%", "%%")
+
+
 def _script(specs: Sequence[AttemptSpec], python: str | None) -> str:
     """Return the script of a job, which is all of an engine that runs on a node.
 
@@ -595,16 +614,11 @@ def _workers(said: object, nodes: Mapping[str, Node]) -> dict[str, Node]:
     :param said: `workers` of the settings: where it says what each has, there are so many of these
     :raises UsageError: it says something else
     """
-    given: dict[str, Any] = said if isinstance(said, dict) else {} if said is None else {"max": said}
-    if unknown := given.keys() - {"max", "resources"}:
-        raise UsageError(f"engine: workers has no key {min(unknown)!r}", facts=("expected max, resources",))
-    most = given.get("max", len(nodes))
-    if type(most) is not int or most < 1:
-        raise UsageError(f"engine: {most!r} workers", facts=("expected a whole number, 1 or more",))
-    if "resources" not in given:
+    most, resources = workers_said(said, len(nodes))
+    if not resources:
         return dict(list(nodes.items())[:most])
     largest = max(nodes.values(), key=lambda node: _size(node.resources.get("cpus", 0)))
-    own = {**largest.resources, **given["resources"]}
+    own = {**largest.resources, **resources}
     return {name: Node(name, own) for name in (f"worker-{number}" for number in range(1, most + 1))}
 
 

@@ -5,6 +5,7 @@ What a real one does is in `behaviour/test_slurm` and in the contract suites.
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -52,7 +53,7 @@ class Fake:
 
     def calls(self, name: str) -> list[list[str]]:
         path = self.folder / "calls"
-        lines = path.read_text().splitlines() if path.exists() else []
+        lines = path.read_text(errors="replace").splitlines() if path.exists() else []
         return [line.split()[1:] for line in lines if line.split()[0] == name]
 
     def comment(self) -> str:
@@ -307,6 +308,29 @@ def test_the_script_of_a_job_runs_the_spec_of_its_number(fake: Fake, engine: Slu
     assert words[-1] == run.spec("y")
 
 
+@pytest.mark.parametrize("name", [b"a b", b"new\nline", b"%j%", b"back\\slash", b"quo'te", b"\xff\xfe"])
+def test_a_folder_may_have_any_name(fake: Fake, engine: Slurm, tmp_path: Path, name: bytes) -> None:
+    """The names of files that Slurm writes have patterns, and the folder that they are relative to has none."""
+    run = RunFolder(os.path.join(str(tmp_path), os.fsdecode(name)))
+    run.make()
+    engine.close(keep=True)
+    engine.open(run)
+    fake.says("sbatch", "7\n")
+    engine.submit(specs(run, "x"))
+    heard(engine, lambda _: fake.calls("sbatch"))
+    script = (fake.folder / "script").read_bytes()
+    assert name.replace(b"'", b"'\"'\"'") in script
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("/a/b", "/a/b"), ("/a%j/b", "/a%%j/b"), ("/a\\%j/b", "/a\\\\%j/b"), ("/a\\\\", "/a\\\\\\\\")],
+)
+def test_slurm_fills_in_nothing_in_the_name_of_its_log(path: str, said: str) -> None:
+    """As a real Slurm takes it: what it is told otherwise is the name of another file, and the job cannot start."""
+    assert module._plain_name(path) == said
+
+
 def test_a_node_has_what_slurm_says(fake: Fake) -> None:
     pool = Slurm().capacity()
     assert {node.name: dict(node.resources) for node in pool.nodes} == {
@@ -347,6 +371,12 @@ def test_a_node_that_takes_no_jobs_is_none(fake: Fake, state: str) -> None:
         ({"partition": "nope"}, "Slurm has no partition 'nope'"),
         ({"workers": 0}, "0 workers"),
         ({"workers": {"most": 3}}, "workers has no key 'most'"),
+        ({"workers": 20_000_000}, "20000000 workers"),
+        ({"python": ["a"]}, "python is"),
+        ({"python": ""}, "python is"),
+        ({"python": "/bin/sh\n#SBATCH --wrap"}, "python is"),
+        ({"time": {"a": 1}}, "time is"),
+        ({"partition": True}, "partition is"),
     ],
 )
 def test_settings_that_are_none_are_refused(fake: Fake, settings: dict[str, object], words: str) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from treadle.plan.schema.validator import Validator
     from treadle.plan.yaml.nodes import Node
 
+_OWN_KEYS = frozenset(key.name for key in ENGINE_KEYS.values() if key.name != "options")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -40,7 +41,10 @@ def read_engine(validator: Validator, node: Node) -> dict[str, Any]:
         said["workers"] = _workers(validator, entries["workers"])
     if "options" in entries:
         table = validator.table(entries["options"], "options of the engine")
-        said.update({key.text: _plain(value) for key, value in table.items()})
+        for option, value in table.items():
+            if option.text in _OWN_KEYS:
+                validator.add(f"{option.text} is no option of an engine, but a key of engine", option)
+            said[option.text] = _plain(value)
     return said
 
 
