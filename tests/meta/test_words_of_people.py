@@ -14,7 +14,7 @@ BOUNDS = {
     "CONTRIBUTING.md": 3,
     "docs/tutorials": 0,
     "docs/howto": 5,
-    "docs/reference": 5,
+    "docs/reference": 0,
     "docs/explanation": 5,
     "src/treadle": 300,
 }
