@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
+import waiting
 from project import Project
 from treadle.session.reproducing import Place, why_unlike
 
@@ -82,6 +84,31 @@ def test_nothing_is_written_by_links_of_the_inputs(project: Project) -> None:
     assert done.code == 0, done.text
     assert (top / "sub/two").read_text() == "2\n"
     assert (top / "other").read_text() == "4\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_check_that_is_interrupted_leaves_nothing(project: Project, tmp_path: Path, number: int) -> None:
+    """F6: neither its folders nor what it has started."""
+    script = "echo $$ > $PIDS.new; mv $PIDS.new $PIDS; sleep 300; cat in > ${out}"
+    project.write("plan", f"treadle: 1\nactions:\n  a: {{sh: '{script}', in: in, out: o, pass: [PIDS]}}\n")
+    pids = tmp_path / "pids"
+    child = project.start("cache", "check", "a", PIDS=str(pids))
+    waiting.until(pids.exists, "the start of the action")
+    child.send_signal(number)
+    said = "".join(child.communicate(timeout=30))
+    assert child.returncode == 128 + number, said
+    assert "a was interrupted, and is not checked" in said
+    assert os.listdir(tmp_path / "temporary") == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pids.read_text()), 0)
+
+
+def test_an_action_of_another_queue_is_checked(project: Project) -> None:
+    """F6."""
+    action = "  a: {sh: 'cat in > ${out}', in: in, out: o, queue: gpu}\n"
+    project.write("plan", f"treadle: 1\nqueues: {{gpu: 2}}\nactions:\n{action}")
+    done = project.treadle("cache", "check", "a")
+    assert done.code == 0, done.text
 
 
 def test_what_comes_at_the_end_of_a_run_is_not_checked(project: Project) -> None:

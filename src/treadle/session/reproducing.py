@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from treadle.command.command import Command
 
+    from .call import StopRequests
+
 _NAMES = ("a", "another-folder-with-a-name-of-another-length")
 _USERS = ("first", "second-user")
 _MASKS = (0o022, 0o027)
@@ -36,6 +38,7 @@ _TIMES = re.compile(
     rb"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?)?|\d\d:\d\d:\d\d(?:[.,]\d+)?|\b1\d{9}(?:[.]?\d+)?\b"
 )
 _LOG_LINES = 5
+_INTERRUPTED = "it was interrupted"
 
 
 class Difference(NamedTuple):
@@ -115,13 +118,34 @@ def _made(top: str, number: int, environ: Mapping[str, str]) -> Place:
     return Place(root, home, tmp, _USERS[number], environ, _MASKS[number])
 
 
-def reproduce(uid: str, command: Command, root: str, paths: Iterable[str], environ: Mapping[str, str]) -> Checked:
+def reproduce(
+    uid: str, walk: CommandWalk, paths: Iterable[str], environ: Mapping[str, str], stops: StopRequests
+) -> Checked:
     """Run an action twice and compare what it makes.
 
-    :param root: the folder that paths are relative to
+    :param walk: one that has the action, in the root that paths are relative to
     :param paths: what of the root it reads, folders with a `/` at the end
     :param environ: the environment that Treadle itself was called with
+    :param stops: requests to end: what runs ends then, and nothing is left of it
     """
+    command, root = walk.command_of(uid), walk.root
+    # from here on a signal does not end us as we stand
+    stops.attach(walk)
+    try:
+        return _reproduced(uid, command, root, paths, walk.settings, environ, stops)
+    finally:
+        stops.detach()
+
+
+def _reproduced(
+    uid: str,
+    command: Command,
+    root: str,
+    paths: Iterable[str],
+    usual: Settings,
+    environ: Mapping[str, str],
+    stops: StopRequests,
+) -> Checked:
     top = os.path.realpath(mkdtemp(prefix="treadle-check-"))
     paths = list(paths)
     try:
@@ -132,7 +156,7 @@ def reproduce(uid: str, command: Command, root: str, paths: Iterable[str], envir
             _lead_here(place.root, root)
             os.makedirs(os.path.join(place.root, command.cwd), exist_ok=True)
             _wait_for_another_second(places[0].began)
-            failure = _run(uid, command, place)
+            failure = _INTERRUPTED if stops.is_set() else _run(uid, command, place, usual, stops)
             if failure:
                 return Checked([], failure)
         return Checked([one for output in command.outputs for one in _compared(output, *places)])
@@ -185,13 +209,26 @@ def _in_place(place: Place) -> Iterator[None]:
         os.umask(mask)
 
 
-def _run(uid: str, command: Command, place: Place) -> str:
+class _Walk(CommandWalk):
+    """Ends when that is asked for."""
+
+    stops: StopRequests
+
+    def _round(self) -> None:
+        self.stops.repeat()
+        super()._round()
+
+
+def _run(uid: str, command: Command, place: Place, usual: Settings, stops: StopRequests) -> str:
     """Run an action in a place; return why it did not end well, "" if it did."""
     graph = DAG()
     graph.add_vertex(uid, command)
     with _in_place(place):
         place.began = time()
-        report = CommandWalk(graph, place.root, Settings(jobs=1, environ=place.environ)).run()
+        walk = _Walk(graph, place.root, Settings(usual.jobs, usual.queues, environ=place.environ))
+        walk.stops = stops
+        stops.attach(walk)
+        report = walk.run()
         place.ended = time()
     action = report.actions[uid]
     if action.outcome.kind == "success":

@@ -47,7 +47,10 @@ def check(call: Call, names: Sequence[str]) -> int:
         if why := policy.why_not(walk.command_of(uid)):
             call.note(f"{safe(uid)} is not checked, it is never cached: {safe(why)}")
             continue
-        found[uid] = _checked(walk, uid)
+        found[uid] = _checked(walk, uid, call)
+        if call.stops.is_set():
+            call.note(f"{safe(uid)} was interrupted, and is not checked")
+            return call.stops.code or 1
         if not (call.options.json or call.options.quiet):
             call.console.say(_lines(uid, found[uid], len(walk.command_of(uid).outputs)))
     if not found:
@@ -61,7 +64,7 @@ def check(call: Call, names: Sequence[str]) -> int:
     return 1 if any(one.failure or one.differences for one in found.values()) else 0
 
 
-def _checked(walk: CommandWalk, uid: str) -> Checked:
+def _checked(walk: CommandWalk, uid: str, call: Call) -> Checked:
     command, inputs = walk.command_of(uid), walk.last_inputs(uid)
     if inputs is None:
         raise TreadleError(f"{uid}: what it depends on cannot be read")
@@ -75,7 +78,7 @@ def _checked(walk: CommandWalk, uid: str) -> Checked:
         return Checked([], f"{what} holds the path of this folder, so it makes something else in another one")
     paths = [*inputs.seen, *paths_of(elements, DISCOVERED)]
     inside = [path for path in dict.fromkeys(paths) if not path.startswith(("/", "../"))]
-    return reproduce(uid, command, walk.root, inside, inherited())
+    return reproduce(uid, walk, inside, inherited(), call.stops)
 
 
 def _may_hold(name: str) -> bool:
