@@ -620,6 +620,16 @@ def make(url, token, writable):
     assert second.starts() == []
 
 
+def test_a_package_that_fails_to_make_its_cache_costs_one_line(tmp_path: Path) -> None:
+    """W7, T8: its words are not shown, as the address may be in them."""
+    (tmp_path / "site").mkdir()
+    site = package(tmp_path / "site", toy_cache="def make(url, token, writable):\n    raise ValueError(url)\n")
+    done = Clones(tmp_path, "toy://h/geheim").clone("one", PYTHONPATH=site).treadle("run")
+    assert done.code == 0
+    assert done.text.count("the shared cache is not used: what makes it has failed (ValueError)") == 1
+    assert "geheim" not in done.text
+
+
 def test_without_urllib3_one_line_says_what_to_install(tmp_path: Path) -> None:
     """W8: the run goes on."""
     (tmp_path / "site").mkdir()

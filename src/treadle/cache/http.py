@@ -365,9 +365,12 @@ def _pool(address: Address) -> Any:
         return Noted
 
     is_safe = address.scheme == "https"
-    pool: Any = (HTTPSConnectionPool if is_safe else HTTPConnectionPool)(
-        address.host, address.port, maxsize=THREADS, block=False
-    )
+    kind: Any = HTTPSConnectionPool if is_safe else HTTPConnectionPool
+    try:
+        pool = kind(address.host, address.port, maxsize=THREADS, block=False)
+    except ValueError:
+        # not shown: a user and a password may be a part of what is none of a host
+        raise UsageError("the address of the shared cache has no host that can be") from None
     pool.ConnectionCls = noted(HTTPSConnection if is_safe else HTTPConnection)
     return pool
 

@@ -64,6 +64,10 @@ class Shared(NamedTuple):
         except TreadleError as error:
             note(f"the shared cache is not used: {error.what}" + (f"; {error.hint}" if error.hint else ""))
             return ()
+        except Exception as error:
+            # of a package for other schemes; its words are not shown, as they may have the address in them
+            note(f"the shared cache is not used: what makes it has failed ({type(error).__name__})")
+            return ()
         if self.key:
             from treadle.cache.signed import SignedCache
 

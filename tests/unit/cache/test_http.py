@@ -343,6 +343,7 @@ def test_it_works_again_after_a_pause() -> None:
         ("http://h/", "geheim", "shows what is sent"),
         ("http://ann:geheim@h/", "", "shows what is sent"),
         ("http://127.0.0.1.example/", "geheim", "shows what is sent"),
+        ("https://ann:geheim@h%00x/", "", "no host that can be"),
         ("https://h/", "geheim\r\nX: y", "the token for the shared cache has characters"),
     ],
 )
