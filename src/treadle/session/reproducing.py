@@ -155,7 +155,7 @@ def _reproduced(
                 _copy(os.path.join(root, path), os.path.join(place.root, path))
             _lead_here(place.root, root)
             os.makedirs(os.path.join(place.root, command.cwd), exist_ok=True)
-            _wait_for_another_second(places[0].began)
+            _wait_for_another_second(places[0].ended)
             failure = _INTERRUPTED if stops.is_set() else _run(uid, command, place, usual, stops)
             if failure:
                 return Checked([], failure)
@@ -164,8 +164,9 @@ def _reproduced(
         remove_tree(top)
 
 
-def _wait_for_another_second(began: float) -> None:
-    while int(time()) == int(began):
+def _wait_for_another_second(ended: float) -> None:
+    """Wait until a second is over: an action may have looked at the clock at its end."""
+    while int(time()) == int(ended):
         sleep(0.05)
 
 
