@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from select import POLLIN, poll
+from select import POLLIN, POLLOUT, poll
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,8 @@ class _Worker:
         self.name = new_name()
         self.tokens: dict[str, float | None] = {}
         self.rest = b""
+        self.unsaid = b""
+        """What it is to be told when it has room for that."""
         self.child = subprocess.Popen(
             [sys.executable, "-P", "-m", "treadle.engines.worker", "--serve", "--name", self.name, *arguments],
             stdin=subprocess.PIPE,
@@ -57,6 +59,8 @@ class _Worker:
             start_new_session=True,
             bufsize=0,
         )
+        assert self.child.stdin is not None
+        os.set_blocking(self.child.stdin.fileno(), False)
 
     @property
     def fd(self) -> int:
@@ -66,13 +70,19 @@ class _Worker:
 
     def say(self, **what: object) -> None:
         """Tell it something; what it does not hear any more it cannot do, which its end tells."""
+        self.unsaid += (json.dumps(what) + "\n").encode()
+        self.go_on_saying()
+
+    def go_on_saying(self) -> None:
+        """Say what there was no room for; one that is frozen reads nothing, and must not hold up the others."""
         assert self.child.stdin is not None
-        data = (json.dumps(what) + "\n").encode()
         try:
-            while data:
-                data = data[os.write(self.child.stdin.fileno(), data) :]
-        except OSError:
+            while self.unsaid:
+                self.unsaid = self.unsaid[os.write(self.child.stdin.fileno(), self.unsaid) :]
+        except BlockingIOError:
             return
+        except OSError:
+            self.unsaid = b""
 
     def hints(self) -> list[Hint] | None:
         """Return what it has said; None if it is gone."""
@@ -137,10 +147,18 @@ class Processes:
         waiting = poll()
         for fd in (self._wake_in, *self._by_fd):
             waiting.register(fd, POLLIN)
+        for worker in self._by_fd.values():
+            if worker.unsaid and worker.child.stdin is not None:
+                waiting.register(worker.child.stdin.fileno(), POLLOUT)
         hints: list[Hint] = []
         for fd, _ in waiting.poll(None if timeout is None else milliseconds(timeout)):
             if fd == self._wake_in:
                 os.read(fd, 4096)
+                continue
+            if fd not in self._by_fd:
+                # there is room in the pipe to one of them
+                for worker in self._by_fd.values():
+                    worker.go_on_saying()
                 continue
             worker = self._by_fd[fd]
             said = worker.hints()

@@ -223,7 +223,10 @@ def write(path: str, data: str) -> None:
         with open(fd, "wb") as file:
             file.write(data.encode("utf-8", "surrogateescape"))
         os.rename(beside, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(beside)
+        if isinstance(error, OSError) and error.filename is None:
+            # of a full disk, which no call with a path has found
+            error.filename = path
         raise
