@@ -13,7 +13,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from treadle._startup.interpreter import inherited
+from treadle._startup.interpreter import LC_CTYPE, own_ctype
 from treadle.core import lease
 from treadle.core.lease import Silence
 
@@ -339,13 +339,13 @@ class Agent:
     def _environment(self, attempt: Attempt, one: _Attempt) -> dict[str, str]:
         """Return the environment of an attempt: its own, and of the worker what belongs to the place."""
         environ = dict(attempt.environ)
-        here = inherited()
         for name in (*self._own, *one.spec.passed):
             environ.pop(name, None)
-            if name in here:
-                environ[name] = here[name]
+            value = own_ctype(os.environ) if name == LC_CTYPE else os.environ.get(name)
+            if value is not None:
+                environ[name] = value
         # by the first mark the run finds it, by the second the guard
-        before = environ.get(MARK) or here.get(MARK)
+        before = environ.get(MARK) or os.environ.get(MARK)
         environ[MARK] = " ".join([*([before] if before else []), f"{one.mark or self.name}{AGENT}"])
         return environ
 
