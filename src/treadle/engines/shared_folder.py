@@ -117,15 +117,20 @@ def _content(path: str) -> bytes | None:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
-    if not _is_trusted(os.fstat(fd)):
-        os.close(fd)
-        return None
-    with open(fd, "rb") as file:
-        try:
-            return file.read()
-        except OSError:
-            # it was removed on the server while we read it
+    # a file object costs more than the look itself, and each attempt has several
+    try:
+        status = os.fstat(fd)
+        if not _is_trusted(status):
             return None
+        data = b""
+        while part := os.read(fd, status.st_size + 1):
+            data += part
+    except OSError:
+        # it was removed on the server while we read it
+        return None
+    finally:
+        os.close(fd)
+    return data
 
 
 def refresh(folder: str) -> None:
@@ -220,8 +225,7 @@ def write(path: str, data: str) -> None:
     beside = f"{path}.{os.getpid()}.new"
     try:
         fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with open(fd, "wb") as file:
-            file.write(data.encode("utf-8", "surrogateescape"))
+        write_all(fd, data.encode("utf-8", "surrogateescape"))
         os.rename(beside, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -230,3 +234,15 @@ def write(path: str, data: str) -> None:
             # of a full disk, which no call with a path has found
             error.filename = path
         raise
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of it, and close the file.
+
+    :raises OSError: it cannot be written; the file is closed
+    """
+    try:
+        while data:
+            data = data[os.write(fd, data) :]
+    finally:
+        os.close(fd)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from treadle.core.lease import FILE, LEASE
@@ -16,6 +16,7 @@ from treadle.core.pool import MEMORY, Pool
 from treadle.core.text import size_text
 
 from .base import GRACE, Attempt
+from .shared_folder import write_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -159,7 +160,7 @@ class WorkerReport:
 
     def to_json(self) -> str:
         """Return it as text."""
-        return json.dumps({"version": VERSION, **asdict(self)})
+        return json.dumps({"version": VERSION, **{name: getattr(self, name) for name in self.__slots__}})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self | None:
@@ -256,8 +257,7 @@ class RunFolder:
             fd = os.open(self.owner(token), flags, 0o600)
         except FileExistsError:
             return False
-        with open(fd, "wb") as file:
-            file.write(f"{worker}\n".encode() if worker else b"")
+        write_all(fd, f"{worker}\n".encode() if worker else b"")
         return True
 
 
