@@ -197,37 +197,37 @@ class RunFolder:
     @property
     def lease(self) -> str:
         """The file with the lease of the run."""
-        return os.path.join(self.path, FILE)
+        return f"{self.path}/{FILE}"
 
     @property
     def token(self) -> str:
         """The file by which workers know that they see this folder, see `probing`."""
-        return os.path.join(self.path, "token")
+        return f"{self.path}/token"
 
     @property
     def handles(self) -> str:
         """The file with lines of JSON: the handles of attempts that the engine was given, by their tokens."""
-        return os.path.join(self.path, "specs", "handles")
+        return f"{self.path}/specs/handles"
 
     def spec(self, token: str) -> str:
         """Return the file with the spec of an attempt."""
-        return os.path.join(self.path, "specs", f"{token}.json")
+        return f"{self.path}/specs/{token}.json"
 
     def owner(self, token: str) -> str:
         """Return the file that names the worker of an attempt: what makes it runs the attempt, and nothing else."""
-        return os.path.join(self.path, "attempts", token)
+        return f"{self.path}/attempts/{token}"
 
     def report(self, token: str) -> str:
         """Return the file that says how an attempt has ended."""
-        return os.path.join(self.path, "attempts", f"{token}.json")
+        return f"{self.path}/attempts/{token}.json"
 
     def pulse(self, worker: str) -> str:
         """Return the file with the signs of life of a worker."""
-        return os.path.join(self.path, "workers", worker)
+        return f"{self.path}/workers/{worker}"
 
     def gone(self, worker: str) -> str:
         """Return the file that says that a worker is gone with all that it had started."""
-        return os.path.join(self.path, "workers", f"{worker}.gone")
+        return f"{self.path}/workers/{worker}.gone"
 
     def tokens(self) -> tuple[set[str], set[str]]:
         """Return the attempts that have begun, or were given up, and those that have a report, as far as seen."""
