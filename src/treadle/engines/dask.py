@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, nullcontext, suppress
 from functools import partial
 from importlib import import_module
 from queue import Empty, SimpleQueue
@@ -33,6 +33,7 @@ from .spec import ENDED, GONE, MOST_AT_ONCE, REFUSED, RUNNING, STARTED, WAITING,
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from .spec import AttemptSpec
 
@@ -193,27 +194,28 @@ class Dask:
             threading.Thread(target=_do_all, args=(queue,), name="dask", daemon=True).start()
 
     def submit(self, attempts: Sequence[AttemptSpec]) -> list[str]:
-        """Give attempts to their workers; what no worker is there for waits until one is."""
+        """Keep attempts for the next `poll`, which gives Dask all of a round together."""
         for spec in attempts:
             self._patience = spec.patience
             self._attempts[spec.token] = self._held[spec.token] = _Attempt(spec)
-        self._place_all()
         return [spec.token for spec in attempts]
 
     def poll(self, timeout: float | None) -> list[Hint]:
-        """Wait for what workers and the scheduler say."""
+        """Give workers what they are there for, and wait for what they and the scheduler say."""
         self._look_when_due()
+        hints = self._place_all()
         # those that are looked at have to be seen to be silent
         is_looked_at = self._client is not None and self._attempts
         wait = max(0.0, self._next_look - monotonic()) if is_looked_at else LOOK_INTERVAL
-        hints: list[Hint] = []
+        if hints:
+            wait = 0.0
         with suppress(Empty):
             said = self._said.get(timeout=wait if timeout is None else min(timeout, wait))
             while True:
                 hints += said() if said is not None else []
                 said = self._said.get(block=False)
         hints += self._unheard()
-        self._place_all()
+        hints += self._place_all()
         if self._lost_at is not None and monotonic() - self._lost_at > max(self._patience, self._back_after):
             hints += self._give_up()
         return hints
@@ -593,11 +595,12 @@ class Dask:
 
     # where attempts go
 
-    def _place_all(self) -> None:
-        """Give to workers what they are there for."""
-        if not self._held or self._client is None:
-            return
-        by_worker: dict[str, list[_Attempt]] = {}
+    def _place_all(self) -> list[Hint]:
+        """Give to workers what they are there for; what cannot be given counts as gone."""
+        client = self._client
+        if not self._held or client is None:
+            return []
+        placed = []
         for one in list(self._held.values()):
             address = "" if self.is_elastic else self._place_of(one.spec)
             if address is None:
@@ -605,9 +608,19 @@ class Dask:
             del self._held[one.spec.token]
             one.address = address
             self._last_places[one.spec.uid] = address
-            by_worker.setdefault(address, []).append(one)
-        for address, group in by_worker.items():
-            self._give(self._client, address, group)
+            placed.append(one)
+        hints = []
+        for start in range(0, len(placed), MOST_AT_ONCE):
+            part = placed[start : start + MOST_AT_ONCE]
+            try:
+                self._give(client, part)
+            except Exception as error:
+                # some of them may run: they end, as all of them count as gone
+                why = f"Dask does not take it: {type(error).__name__}: {error}"
+                hints += [Hint(one.spec.token, GONE, why) for one in part]
+                for one in part:
+                    self._forget(one)
+        return hints
 
     def _place_of(self, spec: AttemptSpec) -> str | None:
         """Return the address of the worker that an attempt goes to; None if it has to wait for one."""
@@ -623,31 +636,35 @@ class Dask:
         busy = [one.address for one in self._attempts.values()]
         return min(others, key=busy.count, default=None)
 
-    def _give(self, client: Client, address: str, group: Sequence[_Attempt]) -> None:
+    def _give(self, client: Client, group: Sequence[_Attempt]) -> None:
+        """Give attempts to the workers that they have, by one call: each costs Dask as much as a task or two."""
         from .dask_worker import run_spec
 
         delay = float(self._settings.get("delay") or 0)
-        for is_alone in (False, True):
-            part = [one for one in group if one.spec.is_alone is is_alone]
-            if not part:
-                continue
-            specs = [one.spec for one in part]
+        specs = [one.spec for one in group]
+        keys = [f"{spec.uid}-{spec.token}-{os.urandom(4).hex()}" for spec in specs]
+        addresses = {one.address for one in group}
+        each_its_own: AbstractContextManager[object] = nullcontext()
+        if len(addresses) > 1:
+            by_key = dict(zip(keys, (one.address for one in group), strict=True))
+            each_its_own = import_module("dask").annotate(workers=by_key.get)
+        with each_its_own:
             # by position: older versions of Dask await no coroutine that was called by name
-            all_alike = (self._topic, self._patience, delay, is_alone)
             futures = client.map(
                 *(run_spec, [spec.folder.spec(spec.token) for spec in specs], [spec.token for spec in specs]),
-                *([one] * len(specs) for one in all_alike),
-                key=[f"{spec.uid}-{spec.token}-{os.urandom(4).hex()}" for spec in specs],
-                workers=[address] if address else None,
+                *([one] * len(specs) for one in (self._topic, self._patience, delay)),
+                [spec.is_alone for spec in specs],
+                key=keys,
+                workers=[*addresses] if len(addresses) == 1 and "" not in addresses else None,
                 pure=False,
             )
-            if any(spec.outlives > spec.lease for spec in specs):
-                # Dask forgets what no client wants any more, and a worker that has nothing to do may be ended
-                load().fire_and_forget(futures)
-            for one, future in zip(part, futures, strict=True):
-                one.future = future
-                one.until = monotonic() + self._patience
-                future.add_done_callback(partial(self._end_of, one.spec.token))
+        if any(spec.outlives > spec.lease for spec in specs):
+            # Dask forgets what no client wants any more, and a worker that has nothing to do may be ended
+            load().fire_and_forget(futures)
+        for one, future in zip(group, futures, strict=True):
+            one.future = future
+            one.until = monotonic() + self._patience
+            future.add_done_callback(partial(self._end_of, one.spec.token))
 
 
 def load() -> Any:

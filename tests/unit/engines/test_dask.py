@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 pytest.importorskip("distributed")
+dask = pytest.importorskip("dask")
 
 
 class NotedFuture:
@@ -64,6 +65,9 @@ class NotedClient:
             for number, address in enumerate(workers)
         }
         self.is_silent = False
+        self.is_broken = False
+        self.workers_by_key: list[Callable[[str], str] | None] = []
+        """What each call says of the worker of each key, None where it names one for all."""
         self.answers = Event()
         """When it says something again."""
         self.calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
@@ -71,7 +75,10 @@ class NotedClient:
         """Token -> the last future of it."""
 
     def map(self, function: object, *args: list[str], **more: Any) -> list[NotedFuture]:
+        if self.is_broken:
+            raise OSError("the client is closed")
         self.calls.append((args, more))
+        self.workers_by_key.append(dask.get_annotations().get("workers"))
         made = [NotedFuture() for _ in args[0]]
         self.futures |= dict(zip(args[1], made, strict=True))
         return made
@@ -100,6 +107,11 @@ class OnNotes(Dask):
     def _start_cluster(self) -> Any:
         return self.client
 
+    def submit(self, attempts: Sequence[AttemptSpec]) -> list[str]:
+        handles = super().submit(attempts)
+        self.poll(0)
+        return handles
+
 
 @pytest.fixture
 def engine(tmp_path: Path) -> OnNotes:
@@ -123,6 +135,31 @@ def test_a_batch_for_one_worker_is_one_call_of_paths_and_plain_words(engine: OnN
     assert more["workers"] == ["tcp://w1:1"]
     assert {type(one) for part in args for one in part} == {str, float, bool}
     assert "SECRET" not in repr(engine.client.calls)
+    engine.close(keep=False)
+
+
+def test_attempts_of_a_round_for_several_workers_are_one_call_in_batches(engine: OnNotes, tmp_path: Path) -> None:
+    one, other = specs(tmp_path, 300, node="w0"), specs(tmp_path, 600, node="w1")[300:]
+    Dask.submit(engine, one)
+    Dask.submit(engine, other)
+    assert engine.client.calls == []
+    engine.poll(0)
+    assert [len(args[0]) for args, _ in engine.client.calls] == [500, 100]
+    (_, mixed), (_, alike) = engine.client.calls
+    by_key = engine.client.workers_by_key[0]
+    assert by_key is not None
+    assert [by_key(key) for key in mixed["key"]] == ["tcp://w0:1"] * 300 + ["tcp://w1:1"] * 200
+    assert mixed["workers"] is None
+    assert alike["workers"] == ["tcp://w1:1"]
+    engine.close(keep=False)
+
+
+def test_what_dask_does_not_take_is_gone(engine: OnNotes, tmp_path: Path) -> None:
+    engine.client.is_broken = True
+    Dask.submit(engine, specs(tmp_path, 2, node="w0"))
+    hints = engine.poll(None)
+    assert [(hint.token, hint.what) for hint in hints] == [("t0", GONE), ("t1", GONE)]
+    assert "the client is closed" in hints[0].text
     engine.close(keep=False)
 
 
