@@ -429,9 +429,9 @@ class Dask:
             self._end_cluster()
 
     def _note_loss(self, why: str) -> list[Hint]:
-        """Try again, but for a cluster of ours: what keeps it from starting stays."""
+        """Try again, but for a cluster of ours that cannot be started: what keeps it from that stays."""
         self._loss = why
-        if self.address:
+        if self.address or self._cluster is not None:
             self._ask(partial(self._reach_again, None))
         else:
             self._lost_at = float("-inf")

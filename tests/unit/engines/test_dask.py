@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 from pathlib import Path
+from subprocess import PIPE
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from project import wait_until
 from treadle.engines.base import Attempt
 from treadle.engines.dask import Dask
 from treadle.engines.spec import ENDED, GONE, REFUSED, STARTED, AttemptSpec, Hint, RunFolder
+from treadle.errors import TreadleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -111,6 +114,26 @@ class OnNotes(Dask):
         handles = super().submit(attempts)
         self.poll(0)
         return handles
+
+
+class Restarted(OnNotes):
+    """The engine with a cluster of its own, which fails some times when it is to come back."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.address, self.failures, self.comes_up = "", 0, True
+        run = RunFolder(str(path))
+        run.make()
+        self.open(run)
+
+    def _start_cluster(self) -> Any:
+        self._end_cluster()
+        if self.failures:
+            self.failures -= 1
+            if self.comes_up:
+                self._cluster = subprocess.Popen(["cat"], stdin=PIPE, stdout=PIPE, start_new_session=True)
+            raise TreadleError("no")
+        return self.client
 
 
 @pytest.fixture
@@ -224,6 +247,29 @@ def test_a_scheduler_that_does_not_answer_is_left_and_what_had_started_goes_on_i
     assert [(hint.token, hint.what) for hint in hints] == ([] if address else [("t0", GONE)])
     assert old.status == "closed"
     old.answers.set()
+    engine.close(keep=False)
+
+
+@pytest.mark.parametrize("comes_up", [True, False])
+def test_a_cluster_of_the_run_is_started_until_it_answers_unless_it_cannot_be_started(
+    tmp_path: Path, comes_up: bool
+) -> None:
+    """What comes up and says nothing may have been frozen; what does not come up never will."""
+    engine = Restarted(tmp_path)
+    engine.submit(specs(tmp_path, 1, node="w0"))
+    engine.poll(0)
+    engine.failures, engine.comes_up = 2, comes_up
+    engine.client = NotedClient()
+    engine._lose_connection("it has gone")
+    hints: list[Hint] = []
+
+    def is_decided() -> bool:
+        hints.extend(engine.poll(0.05))
+        return bool(engine.client.calls or hints)
+
+    wait_until(is_decided)
+    assert hints == ([] if comes_up else [Hint("t0", GONE, "no", "broken")])
+    assert engine.failures == (0 if comes_up else 1)
     engine.close(keep=False)
 
 
