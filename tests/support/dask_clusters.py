@@ -33,10 +33,15 @@ class DaskCluster:
     :param workers: how many
     :param threads: of each
     :param resources: as `dask worker --resources` takes them
+    :param folder: where its folder is
     """
 
-    def __init__(self, workers: int = 2, threads: int = 4, resources: str = "", path: str = "") -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="treadle-dask-", ignore_cleanup_errors=True)
+    def __init__(
+        self, workers: int = 2, threads: int = 4, resources: str = "", path: str = "", folder: str = ""
+    ) -> None:
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="treadle-dask-", dir=folder or None, ignore_cleanup_errors=True
+        )
         self._environ = {**os.environ, **QUIET} | ({"PYTHONPATH": path} if path else {})
         self.threads = threads
         self.resources = resources

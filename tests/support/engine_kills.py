@@ -2,7 +2,8 @@
 
 Called as `python tests/support/engine_kills.py [--times 100] [--seed 1] [--engine process] [--at-once 4] [KIND...]`.
 A kind says what is done to which part, see `KINDS`; without any it is each one of the engine. It prints a line for
-each. What the engine needs has to be installed; a Slurm of its own is started for `--engine slurm`.
+each. What the engine needs has to be installed; a Slurm of its own is started for `--engine slurm`. `dask` is a
+cluster that the run starts, `dask-there` one that is there: each trial has its own.
 
 Right is: each output has the bytes of an undisturbed run, no action was run twice at the same time, and nothing is
 left running. What was killed with its run is run again, as a reader would; after `kill-run-hot` by `resume --hot`.
@@ -30,6 +31,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 if TYPE_CHECKING:
+    from dask_clusters import DaskCluster
     from slurm_cluster import SlurmCluster
 
 _USUAL = ("kill-run", "kill-run-hot", "kill-worker", "kill-guard", "kill-both", "freeze-worker", "freeze-run")
@@ -37,6 +39,7 @@ KINDS = {
     "process": _USUAL,
     "slurm": (*_USUAL, "kill-slurmd", "freeze-slurmd", "kill-slurmctld", "freeze-slurmctld"),
     "dask": (*_USUAL, "kill-scheduler", "freeze-scheduler"),
+    "dask-there": (*_USUAL, "kill-scheduler", "freeze-scheduler"),
 }
 """Engine -> what may be done to which of its parts: `both` are a worker and its guard."""
 FORKED = "multiprocessing.forkserver"
@@ -48,6 +51,11 @@ PARTS = {
         "worker": FORKED,
         "guard": "treadle.engines.guard",
         "scheduler": "treadle.engines.dask_cluster",
+    },
+    "dask-there": {
+        "worker": "multiprocessing.spawn",
+        "guard": "treadle.engines.guard",
+        "scheduler": "dask_scheduler",
     },
 }
 """Engine -> part -> what the command line of its processes has."""
@@ -97,11 +105,16 @@ class Trial:
         self.kind = kind
         self.cluster = cluster
         self.engine = engine
+        self.dask: DaskCluster | None = None
         self.chance = random.Random(f"{kind} {seed}")
 
     def run(self) -> Ended:
         """Run it, kill something in the middle, and look at the end."""
         began = time.monotonic()
+        if self.engine == "dask-there":
+            from dask_clusters import DaskCluster
+
+            self.dask = DaskCluster(workers=2, threads=2, folder=str(self.folder))
         self._write()
         child = self._start("run", "-k", *(("--outlive", "30s") if self.is_hot else ()))
         victims = [] if self.whom in ("slurmd", "slurmctld") else self._hit(child)
@@ -118,6 +131,9 @@ class Trial:
             for victim in victims:
                 _signal(victim, signal.SIGCONT)
         wrong += self._wrong()
+        if self.dask is not None:
+            wrong += self._left_on(self.dask)
+            self.dask.close()
         if not _comes(lambda: not list(self._living())):
             wrong.append(f"left running: {[' '.join(one.cmdline()[-3:]) for one in self._living()]}")
             for one in self._living():
@@ -131,14 +147,18 @@ class Trial:
         for name, inputs in NAMES.items():
             script = ACTION.format(
                 name=name,
-                seconds=round(self.chance.uniform(0.05, 0.5), 3),
+                # what is frozen is to be missed while they run
+                seconds=round(self.chance.uniform(0.05, 4.0 if self.what == "freeze" and self.dask else 0.5), 3),
                 inputs=" ".join(f"cat {one}.out;" for one in inputs) or ":;",
             )
             actions[name] = {"sh": script, "in": [f"{one}.out" for one in inputs], "out": f"{name}.out"}
+        more: dict[str, object] = {"name": self.engine, "workers": {"max": 2, "resources": {"cpus": 2}}}
+        if self.dask is not None:
+            more = {"name": "dask", "options": {"address": self.dask.address}}
         plan = {
             "treadle": 1,
             "shell": ["sh", "-euc"],
-            "engine": {"name": self.engine, "lease": f"{LEASE}s", "workers": {"max": 2, "resources": {"cpus": 2}}},
+            "engine": {**more, "lease": f"{LEASE}s"},
             "actions": actions,
             "default": list(actions),
         }
@@ -173,9 +193,13 @@ class Trial:
             victims += [one for one in guards if _parent(one) == victims[0].pid]
         for victim in victims:
             _signal(victim, signal.SIGKILL if self.what == "kill" else signal.SIGSTOP)
-        if self.what == "freeze" and self.whom == "run":
+        is_there = self.dask is not None and self.whom == "scheduler"
+        if self.what == "freeze" and (self.whom == "run" or is_there):
             self._wait_a_lease()
             _signal(victims[0], signal.SIGCONT)
+        elif is_there and self.dask is not None:
+            self.dask.scheduler.wait()
+            self.dask.restart_scheduler()
         return victims
 
     def _hit_node(self, child: subprocess.Popen[bytes]) -> bool:
@@ -214,6 +238,16 @@ class Trial:
         servers = {one.pid for one in first}
         return [one for one in named if _parent(one) in servers]
 
+    def _left_on(self, cluster: DaskCluster) -> list[str]:
+        """Return which actions run on a cluster after a run; what is frozen may yet be found there."""
+
+        def running() -> list[psutil.Process]:
+            return [one for one in self._living() if _cwd(one) == str(self.folder)]
+
+        if _comes(lambda: not running()):
+            return []
+        return [f"left on {cluster.address}: {[' '.join(_cmdline(one)[-3:]) for one in running()]}"]
+
     def _wrong(self) -> list[str]:
         found = []
         if (self.folder / "twice").exists():
@@ -243,6 +277,13 @@ def _cmdline(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def _cwd(process: psutil.Process) -> str:
+    try:
+        return process.cwd()
+    except psutil.Error:
+        return ""
 
 
 def _code_of(child: subprocess.Popen[bytes]) -> int | None:
