@@ -18,6 +18,7 @@ import psutil
 from project import wait_until
 from session_end import at_session_end
 from treadle.engines.dask import Dask
+from treadle.errors import UsageError
 
 HOST = "127.0.0.1"
 QUIET = {
@@ -55,7 +56,18 @@ class DaskCluster:
         for _ in range(number):
             self.add_worker()
         engine = Dask({"address": self.address})
-        wait_until(lambda: not number or len(engine.capacity().nodes) >= number)
+
+        def are_there() -> bool:
+            # on a busy machine the first one takes longer than a run waits for it
+            with contextlib.suppress(UsageError):
+                return len(engine.capacity().nodes) >= number
+            return False
+
+        try:
+            wait_until(lambda: not number or are_there())
+        except BaseException:
+            self.close()
+            raise
 
     def _start_scheduler(self, port: int) -> subprocess.Popen[bytes]:
         file = Path(self._folder.name, f"scheduler-{time.monotonic_ns()}.json")
@@ -118,6 +130,9 @@ class DaskCluster:
         """Return all of it that lives."""
         found = []
         for child in (self.scheduler, *self.workers):
+            if child.poll() is not None:
+                # its number may be that of another process by now
+                continue
             with contextlib.suppress(psutil.Error):
                 one = psutil.Process(child.pid)
                 found += [one, *one.children(recursive=True)]

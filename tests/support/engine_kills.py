@@ -336,7 +336,12 @@ def trials(
 
     def one(number: int) -> Ended:
         with tempfile.TemporaryDirectory(prefix=f"treadle-{kind}-", ignore_cleanup_errors=True) as folder:
-            return Trial(Path(os.path.realpath(folder)), kind, engine, seed + number, cluster).run()
+            trial = Trial(Path(os.path.realpath(folder)), kind, engine, seed + number, cluster)
+            try:
+                return trial.run()
+            finally:
+                if trial.dask is not None:
+                    trial.dask.close()
 
     with nullcontext() if cluster is None else cluster.resumed(), ThreadPoolExecutor(at_once) as pool:
         yield from pool.map(one, range(times))
