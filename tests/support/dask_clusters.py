@@ -18,6 +18,7 @@ import psutil
 from project import wait_until
 from session_end import at_session_end
 from treadle.engines.dask import Dask
+from treadle.engines.process_marks import wait_for_group
 from treadle.errors import UsageError
 
 HOST = "127.0.0.1"
@@ -145,6 +146,8 @@ class DaskCluster:
                 one.send_signal(signal.SIGKILL)
         for child in (self.scheduler, *self.workers):
             child.wait()
+            # what Python has started for it ends a moment later
+            wait_for_group(child.pid)
         self._folder.cleanup()
 
 
