@@ -383,7 +383,9 @@ def has_left(agent: Agent) -> bool:
 def test_what_an_attempt_has_left_running_is_ended_with_its_run(tmp_path: Path, end: str) -> None:
     """As on one machine: it may serve what comes after it, and nothing of it outlives the run."""
     clock = [100.0]
-    spec = spec_in(tmp_path, "setsid sleep 300 > /dev/null 2>&1 & echo $! > pid")
+    # what has not left the group of its program by the end of that is ended with it
+    script = "mkfifo left; setsid sh -c 'echo left > left; exec sleep 300' > /dev/null 2>&1 & read line < left"
+    spec = spec_in(tmp_path, script)
     # another name than that of other tests: all that carries it is ended
     mark = f"left{os.urandom(4).hex()}"
     spec = replace(spec, attempt={**spec.attempt, "mark": f"{mark}/a"})
