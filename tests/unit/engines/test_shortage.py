@@ -88,11 +88,11 @@ def test_what_waits_for_a_resource_can_be_ended_though_no_look_at_processes_is_p
     looks: list[int] = []
     real = process_marks.marked
 
-    def marked(mark: str) -> Iterator[int]:
+    def marked(mark: str, but: tuple[str, ...] = (), beside: str = "") -> Iterator[int]:
         looks.append(1)
         if len(looks) < 3:
             raise OSError(kind, os.strerror(kind))
-        return real(mark)
+        return real(mark, but, beside)
 
     monkeypatch.setattr(process_marks, "marked", marked)
     runner = LocalRunner(grace=60)
