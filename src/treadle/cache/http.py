@@ -162,11 +162,15 @@ class HttpCache:
             self._threads.do(call, lambda: self._exchange(call))
         except _LateError:
             self._breaker.failed(_SILENT, monotonic(), is_late=True)
-            raise CacheError(_SILENT, f"{seconds:.3g} s") from None
+            more = f"{seconds:.3g} s" if self._breaker.why == _SILENT else ""
+            raise CacheError(self._breaker.why, more) from None
         except _StoppedError:
             raise CacheError("is not waited for, as the run is to end") from None
         except CacheError as error:
             self._breaker.failed(error.kind, monotonic())
+            if error.kind != self._breaker.why:
+                # requests that were under way fail in ways of their own
+                raise CacheError(self._breaker.why) from error
             raise
         self._breaker.worked()
         return call.is_there

@@ -112,7 +112,7 @@ class Breaker:
         self._faults = 0
         self._until = -inf
         self.why = ""
-        """The kind of the last fault, which was reported."""
+        """The kind of the first of the last faults in a row: that was reported, and the others follow."""
 
     def is_open(self, now: float) -> bool:
         """Return whether it is not asked now."""
@@ -124,7 +124,8 @@ class Breaker:
         :param why: its kind
         :param now: on the monotonic clock
         """
-        self.why = why
+        if not self._faults and not self.is_open(now):
+            self.why = why
         self._faults += 1
         if is_late or self._faults >= MOST_FAULTS:
             self._until, self._faults = now + self._pause, 0

@@ -362,3 +362,17 @@ def test_an_address_shows_nothing_that_lets_in() -> None:
     assert "t0ken" not in repr(address)
     assert str(Address.of("http://[::1]/x", "t0ken")) == "http://[::1]/x"
     assert str(Address.of("http://localhost", "t0ken")) == "http://localhost"
+
+
+def test_of_faults_in_a_row_the_first_is_reported() -> None:
+    """T1: requests that were under way when a server failed have faults of their own."""
+    breaker = Breaker(60.0)
+    breaker.failed("fails", 1.0)
+    breaker.failed("cannot be reached", 1.0)
+    assert breaker.why == "fails"
+    breaker.failed("is late", 1.0, is_late=True)
+    breaker.failed("cannot be reached", 2.0)
+    assert breaker.why == "fails"
+    breaker.worked()
+    breaker.failed("is late", 70.0, is_late=True)
+    assert breaker.why == "is late"
