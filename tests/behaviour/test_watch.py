@@ -527,7 +527,8 @@ def test_a_watch_goes_on_once_what_a_generated_plan_misses_is_there(
     watched.until("ran lone")
     watched.until(TOTALS)
     (tmp_path / name).write_text(text.replace("A=1", "A=2"))
-    watched.until(f"^changed: {name}$")
+    # the round before may have run for a change of the plan, and what was edited meanwhile is named then
+    watched.until(f"^changed: {name}(, lone.src)?$")
     watched.until(TOTALS)
     (tmp_path / "lone.src").write_text("3\n")
     watched.until("^changed: lone.src$")
