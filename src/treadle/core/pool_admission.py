@@ -502,7 +502,7 @@ class PoolAdmission(Admission):
     def _new_line(self, queue: str, tokens: int, demand: Demand, encloses: bool, within: tuple[int, ...]) -> _Line:
         need = {kind: amount for kind, amount in demand.resources.items() if amount}
         rooms = self._rooms_at(demand.site)
-        if queue == DEFAULT_QUEUE and CPUS not in demand.resources and any(room.size.get(CPUS) for room in rooms):
+        if queue == DEFAULT_QUEUE and CPUS not in demand.resources and self.pool.at(demand.site).most(CPUS):
             need[CPUS] = 1
         limits = {f"{MUTEX}{name}": 1 for name in demand.mutex}
         if demand.limit is not None:
