@@ -23,6 +23,7 @@ from .process import milliseconds
 from .process_marks import WORKER, with_mark
 from .settings import check_keys, workers_said
 from .spec import GONE, RUNNING, STARTED, WAITING, Hint, RunFolder
+from .wake_pipe import WakePipe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,14 +120,12 @@ class Processes:
         self._workers: dict[str, _Worker] = {}
         """Place -> the worker that is there."""
         self._by_fd: dict[int, _Worker] = {}
-        self._wake_in = self._wake_out = -1
+        self._waker = WakePipe()
 
     def open(self, run: RunFolder) -> None:
         """Be ready; a worker starts with its first attempt."""
         self._run = run
-        self._wake_in, self._wake_out = os.pipe()
-        os.set_blocking(self._wake_in, False)
-        os.set_blocking(self._wake_out, False)
+        self._waker.open()
 
     def capacity(self) -> Pool:
         """Return a node for each worker."""
@@ -145,15 +144,15 @@ class Processes:
     def poll(self, timeout: float | None) -> list[Hint]:
         """Wait for hints of the workers, or for their ends."""
         waiting = poll()
-        for fd in (self._wake_in, *self._by_fd):
+        for fd in (self._waker.fd, *self._by_fd):
             waiting.register(fd, POLLIN)
         for worker in self._by_fd.values():
             if worker.unsaid and worker.child.stdin is not None:
                 waiting.register(worker.child.stdin.fileno(), POLLOUT)
         hints: list[Hint] = []
         for fd, _ in waiting.poll(None if timeout is None else milliseconds(timeout)):
-            if fd == self._wake_in:
-                os.read(fd, 4096)
+            if fd == self._waker.fd:
+                self._waker.hush()
                 continue
             if fd not in self._by_fd:
                 # there is room in the pipe to one of them
@@ -211,11 +210,7 @@ class Processes:
 
     def wake(self) -> None:
         """Make a `poll` return."""
-        try:
-            os.write(self._wake_out, b"w")
-        except OSError:
-            # it is not open yet, or woken already
-            return
+        self._waker.ring()
 
     def close(self, *, keep: bool) -> None:
         """Have the workers end when nothing of them runs; they are not waited for if they are to live on."""
@@ -226,11 +221,7 @@ class Processes:
                 worker.forget()
         self._workers.clear()
         self._by_fd.clear()
-        fds = (self._wake_in, self._wake_out)
-        self._wake_in = self._wake_out = -1
-        for fd in fds:
-            if fd >= 0:
-                os.close(fd)
+        self._waker.close()
 
     def _worker_for(self, spec: AttemptSpec) -> _Worker:
         if spec.is_alone:

@@ -31,6 +31,7 @@ from .process import milliseconds
 from .process_marks import WORKER, with_mark
 from .settings import check_keys, workers_said
 from .spec import ENDED, GONE, REFUSED, RUNNING, STARTED, WAITING, Hint, RunFolder
+from .wake_pipe import WakePipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -158,15 +159,13 @@ class Slurm:
         self._look_pause = LOOK
         self._next_query = self._next_look = 0.0
         self._is_asked = False
-        self._wake_in = self._wake_out = -1
+        self._waker = WakePipe()
 
     def open(self, run: RunFolder) -> None:
         """Be ready; the folder of the run names its jobs."""
         self._run, self._name = run, "treadle-" + re.sub(r"[^\w.-]", "-", os.path.basename(run.path))
         self.capacity()
-        self._wake_in, self._wake_out = os.pipe()
-        os.set_blocking(self._wake_in, False)
-        os.set_blocking(self._wake_out, False)
+        self._waker.open()
 
     def capacity(self) -> Pool:
         """Return the nodes of the partition, or what the settings say that there is.
@@ -218,14 +217,14 @@ class Slurm:
         if self._child is not None:
             due.append(self._until)
         waiting = poll()
-        fds = [self._wake_in, *([] if self._child is None else [_out_of(self._child)])]
+        fds = [self._waker.fd, *([] if self._child is None else [_out_of(self._child)])]
         for fd in fds:
             waiting.register(fd, POLLIN)
         wait = None if not due else milliseconds(max(0.0, min(due) - now))
         hints: list[Hint] = []
         for fd, _ in waiting.poll(wait):
-            if fd == self._wake_in:
-                os.read(fd, 4096)
+            if fd == self._waker.fd:
+                self._waker.hush()
             else:
                 hints += self._hear_command(os.read(fd, 65536))
         if self._child is not None and monotonic() >= self._until:
@@ -278,11 +277,7 @@ class Slurm:
 
     def wake(self) -> None:
         """Make a `poll` return."""
-        try:
-            os.write(self._wake_out, b"w")
-        except OSError:
-            # it is not open yet, or woken already
-            return
+        self._waker.ring()
 
     def close(self, *, keep: bool) -> None:
         """End the jobs that there are, by the name of the run, unless they are to live on."""
@@ -299,11 +294,7 @@ class Slurm:
         self._child = None
         for known in (self._batches, self._jobs, self._commands):
             known.clear()
-        fds = (self._wake_in, self._wake_out)
-        self._wake_in = self._wake_out = -1
-        for fd in fds:
-            if fd >= 0:
-                os.close(fd)
+        self._waker.close()
 
     # jobs
 
