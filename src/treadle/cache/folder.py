@@ -194,15 +194,8 @@ class FolderCache:
     def put_entry(self, key: str, body: bytes) -> None:
         """Store an entry."""
         self._make_ready()
-        fresh = self.new_name()
         try:
-            fd = os.open(fresh, NEW, 0o600)
-            try:
-                trust.give(fd, self.folder, is_private=True)
-                os.write(fd, body)
-            finally:
-                os.close(fd)
-            _put(fresh, self._entry(key))
+            self._replace(self._entry(key), body)
         except OSError as error:
             raise _fault("cannot be written", error) from error
         self._added += len(body)
