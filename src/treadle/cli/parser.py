@@ -511,7 +511,7 @@ def _add_own(parser: argparse.ArgumentParser, command: str) -> None:
     add("run resume", "--cache", _CACHE, choices=CACHES)
     attr = {"action": "append", "type": _attribute, "metavar": "NAME=TEXT"}
     add("run", "--workflow", _WORKFLOW, type=_workflow, metavar="NAME")
-    add("run resume", "--outlive", _OUTLIVE, dest="lease", type=_duration, metavar="TIME")
+    add("run resume", "--outlive", _OUTLIVE, type=_duration, metavar="TIME")
     add("run resume", "--attr", "record the run with this attribute", **attr)
     add("runs", "--attr", "only with this attribute", **attr)
     add("run resume", "--exit-code", _EXIT_CODE, dest="exit_code", choices=(MASK,))

@@ -41,8 +41,8 @@ def engine_settings(options: Options, told: str) -> dict[str, Any]:
     choice = EngineChoice.of(said) if said else None
     if choice is None or choice.is_local:
         return {}
-    if "lease" in vars(options):
-        choice = replace(choice, outlives=options.lease)
+    if options.outlive is not None:
+        choice = replace(choice, outlives=options.outlive)
     jobs = min(options.jobs or usable_cpus(), usable_cpus())
     # what this machine has for actions that run here; the walk adds what the workers have
     return {

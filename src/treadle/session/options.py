@@ -58,8 +58,8 @@ class Options:
     github = stale = replaced = files = rebuild = failed = suggest = False
     keep_resources = False
     hot = False
-    lease = 60.0
-    """Seconds after its last sign of life for which a run counts as alive on other machines."""
+    outlive: float | None = None
+    """Seconds for which what an engine runs goes on without a sign of the run, None for the usual lease."""
     resumes = ""
     """The recorded run that is gone on with, "" for none."""
     attempt = 0
@@ -177,6 +177,13 @@ class Options:
         self.ledger = ledger
         self.resources: list[str] = []
         """What was said of resources, as `-r` takes it."""
+
+    @property
+    def lease(self) -> float:
+        """Seconds after its last sign of life for which a run counts as alive on other machines."""
+        from treadle.core.lease import LEASE
+
+        return LEASE if self.outlive is None else self.outlive
 
     @property
     def repeats(self) -> bool:

@@ -116,7 +116,7 @@ class PlanWalk(CommandWalk):
         if self.call.resuming is not None:
             self._resume(self.call.resuming)
         self.call.under_way = True
-        self.call.stops.leaves = self.settings.engine is not None and "lease" in vars(self.call.options)
+        self.call.stops.leaves = self.settings.engine is not None and self.call.options.outlive is not None
         self.call.stops.attach(self)
 
     def _resume(self, resuming: Resuming) -> None:
