@@ -65,6 +65,7 @@ def test_the_call_says_it_in_place_of_the_plan(project: Project) -> None:
     project.write("plan", PLAN.replace("engine: {name: process", "engine: {name: nothing"))
     assert "there is no engine 'nothing'" in project.treadle("run").text
     assert "there are dask, local, process" in project.treadle("run", "--engine", "none").text
+    assert "did you mean process?" in project.treadle("run", "--engine", "proces").text
     assert "2 run" in project.treadle("run", "--engine", "local").text
 
 

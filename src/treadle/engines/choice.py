@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from treadle.core import lease
 from treadle.core.pool import Node, Pool
-from treadle.errors import UsageError, listed
+from treadle.errors import UsageError, listed, nearest
 
 from .base import BaseRunner
 from .remote import RemoteRunner
@@ -170,7 +170,9 @@ def _load(name: str) -> Any:
         return getattr(import_module(module), attribute)
     found = list(entry_points(group=GROUP, name=name))
     if not found:
-        raise UsageError(f"there is no engine {name!r}", facts=(f"there are {listed(known_names())}",))
+        close = nearest(name, known_names())
+        hint = f"did you mean {close}?" if close else ""
+        raise UsageError(f"there is no engine {name!r}", facts=(f"there are {listed(known_names())}",), hint=hint)
     if len({one.value for one in found}) > 1:
         raise UsageError(f"several packages have an engine {name}: {listed(one.value for one in found)}")
     try:
