@@ -118,9 +118,9 @@ class Walk:
         self._is_published = False
         """Whether the begin of this run was published."""
         self._between: dict[str, Ended] = {}
+        """Name -> how its last attempt ended, as published, of what is tried again."""
         self._restored_from: dict[Hashable, str] = {}
         """Where the outputs came from of actions that were restored in place of running."""
-        """Name -> how its last attempt ended, as published, of what is tried again."""
         self._positions: dict[Hashable, int] | None = None
         self._said_durations: dict[Hashable, float | None] = {}
         """What `expected_duration` has said."""

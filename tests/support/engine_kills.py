@@ -100,7 +100,7 @@ class Trial:
 
     def __init__(self, folder: Path, kind: str, engine: str, seed: int, cluster: SlurmCluster | None) -> None:
         self.folder = folder
-        self.what, self.whom, *more = kind.split("-")
+        self.what, self.part, *more = kind.split("-")
         self.is_hot = bool(more)
         self.kind = kind
         self.cluster = cluster
@@ -117,7 +117,7 @@ class Trial:
             self.dask = DaskCluster(workers=2, threads=2, folder=str(self.folder))
         self._write()
         child = self._start("run", "-k", *(("--outlive", "30s") if self.is_hot else ()))
-        victims = [] if self.whom in ("slurmd", "slurmctld") else self._hit(child)
+        victims = [] if self.part in ("slurmd", "slurmctld") else self._hit(child)
         was_hit = bool(victims) or self._hit_node(child)
         code = _code_of(child)
         if code is not None and code < 0:
@@ -126,7 +126,7 @@ class Trial:
                 # it was killed before it could say how it was called
                 code = _code_of(self._start("run", "-k"))
         wrong = [] if code == 0 else [f"the run ended with {code}: {(self.folder / 'said').read_text()}"]
-        if self.what == "freeze" and self.whom not in ("slurmd", "slurmctld"):
+        if self.what == "freeze" and self.part not in ("slurmd", "slurmctld"):
             # what was frozen wakes at last, and changes nothing
             for victim in victims:
                 _signal(victim, signal.SIGCONT)
@@ -181,20 +181,20 @@ class Trial:
     def _hit(self, child: subprocess.Popen[bytes]) -> list[psutil.Process]:
         """Kill or freeze one of its processes at a random moment, while an action runs; return what was."""
         self._await_moment(child)
-        if self.whom == "run":
+        if self.part == "run":
             found = [psutil.Process(child.pid)] if child.poll() is None else []
         else:
-            found = self._processes_of("worker" if self.whom == "both" else self.whom)
+            found = self._processes_of("worker" if self.part == "both" else self.part)
         if not found:
             return []
         victims = [self.chance.choice(found)]
-        if self.whom == "both":
+        if self.part == "both":
             guards = self._processes_of("guard")
             victims += [one for one in guards if _parent(one) == victims[0].pid]
         for victim in victims:
             _signal(victim, signal.SIGKILL if self.what == "kill" else signal.SIGSTOP)
-        is_there = self.dask is not None and self.whom == "scheduler"
-        if self.what == "freeze" and (self.whom == "run" or is_there):
+        is_there = self.dask is not None and self.part == "scheduler"
+        if self.what == "freeze" and (self.part == "run" or is_there):
             self._wait_a_lease()
             _signal(victims[0], signal.SIGCONT)
         elif is_there and self.dask is not None:
@@ -205,17 +205,17 @@ class Trial:
     def _hit_node(self, child: subprocess.Popen[bytes]) -> bool:
         """Kill or freeze a daemon of the cluster for a while."""
         cluster = self.cluster
-        if cluster is None or self.whom not in ("slurmd", "slurmctld"):
+        if cluster is None or self.part not in ("slurmd", "slurmctld"):
             return False
         self._await_moment(child)
         with _NODE:
             # trials share it
-            cluster.send(self.whom, signal.SIGKILL if self.what == "kill" else signal.SIGSTOP)
+            cluster.send(self.part, signal.SIGKILL if self.what == "kill" else signal.SIGSTOP)
             self._wait_a_lease()
             if self.what == "kill":
-                cluster.start_one(self.whom)
+                cluster.start_one(self.part)
             else:
-                cluster.send(self.whom, signal.SIGCONT)
+                cluster.send(self.part, signal.SIGCONT)
         return True
 
     def _await_moment(self, child: subprocess.Popen[bytes]) -> None:

@@ -19,7 +19,7 @@ class SignedCache:
     """Signs what is stored in a store, and returns only what has that signature. Path sets have none.
 
     :param cache: the store
-    :param key: what signs; all who have it may be believed
+    :param key: what signs; everything that it has signed is believed
     """
 
     def __init__(self, cache: OutputCache, key: bytes) -> None:
