@@ -71,12 +71,27 @@ def _stretches(name: str) -> list[str]:
                 raise ValueError("a [ without its ] (for a literal [ write [[])")
             inner = name[at:close]
             negate = inner[:1] in ("!", "^")
-            inner = re.sub(r"[\\\[\]^&~|]", r"\\\g<0>", inner[1:] if negate else inner)
-            found[-1] += f"(?!/)[{'^' if negate else ''}{inner}]"
+            found[-1] += f"(?!/)[{'^' if negate else ''}{_members(inner[1:] if negate else inner)}]"
             at = close + 1
         else:
             found[-1] += re.escape(char)
     return found
+
+
+def _members(inside: str) -> str:
+    """Return what a set of characters holds, for a regex: each character is itself, and a `-` between two a range.
+
+    A regex would take some of them for operators, such as a second `-`, or warn that it will one day.
+    """
+    made = ""
+    at = 0
+    while at < len(inside):
+        made += re.escape(inside[at])
+        if inside[at + 1 : at + 2] == "-" and at + 2 < len(inside):
+            made += "-" + re.escape(inside[at + 2])
+            at += 2
+        at += 1
+    return made
 
 
 class Exclusion:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+
 import pytest
 
-from treadle.core.patterns import Exclusion, check_exclude, exclusion
+from treadle.core.patterns import Exclusion, check_exclude, exclusion, name_regex
 
 TAKEN = {
     "*.o": ["a.o", "deep/a.o", ".hidden/a.o", "folder.o/", "folder.o/inside"],
@@ -86,3 +89,23 @@ def test_a_pattern_without_wildcards_names_what_it_leaves_out(pattern: str, path
 def test_without_patterns_nothing_is_left_out() -> None:
     assert not exclusion(()).covers("a")
     assert not exclusion(())("a", True)
+
+
+def test_a_set_holds_its_characters_and_ranges_whatever_they_mean_to_a_regex() -> None:
+    characters = "-&~|^[\\ab!"
+    for length in (1, 2, 3, 4):
+        for inside in map("".join, itertools.product(characters, repeat=length)):
+            members = inside[1:] if inside[0] in "!^" else inside
+            if not members:
+                continue
+            # a range takes three characters, and what is left begins anew behind it
+            pairs = [(one[0], one[-1]) for one in re.findall(r".-.|.", members)]
+            if any(first > last for first, last in pairs):
+                with pytest.raises(ValueError, match="a bad"):
+                    check_exclude(f"[{inside}]x")
+                continue
+            found = {one for one in map(chr, range(33, 127)) if re.fullmatch(name_regex(f"[{inside}]"), one)}
+            inside_it = {one for one in map(chr, range(33, 127)) if any(a <= one <= b for a, b in pairs)}
+            # no set matches a dot at the start of a name
+            wanted = inside_it ^ (set(map(chr, range(33, 127))) if inside[0] in "!^" else set())
+            assert found == wanted - {"/", "."}, inside
