@@ -201,10 +201,11 @@ def test_a_run_that_is_asked_to_end_leaves_no_job(project: Project, slurm: Slurm
     until(lambda: slurm.jobs() == ["RUNNING"], "no job of the run")
 
 
-def test_a_job_that_starts_after_the_end_of_its_killed_run_does_nothing(
-    project: Project, slurm: SlurmCluster
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_job_of_a_killed_run_that_waits_is_ended_and_does_nothing_if_it_starts(
+    project: Project, slurm: SlurmCluster, *, is_known: bool
 ) -> None:
-    """H7: the next run has ended what was left, wherever it waits."""
+    """H7, H8: the next run ends what was left, wherever it waits; also without Slurm it ends by itself."""
     plan = PLAN + "  a: {sh: 'echo >> n; echo done > ${out}', out: o, resources: {cpus: 6}}\n"
     project.write("plan", plan)
     slurm.call("sbatch", "--cpus-per-task=16", "-o", "/dev/null", "--job-name=other", "--wrap", "exec sleep 300")
@@ -213,9 +214,36 @@ def test_a_job_that_starts_after_the_end_of_its_killed_run_does_nothing(
     until(lambda: sorted(slurm.jobs()) == ["PENDING", "RUNNING"], "a job that waits")
     child.kill()
     child.communicate()
-    assert project.treadle("run", "--engine", "local", "-r", "cpus=6").code == 0
+    conf = {} if is_known else {"SLURM_CONF": "/nowhere"}
+    assert project.treadle("run", "--engine", "local", "-r", "cpus=6", **conf).code == 0
+    assert sorted(slurm.jobs()) == (["RUNNING"] if is_known else ["PENDING", "RUNNING"])
     slurm.call("scancel", "--name=other")
     until(lambda: not slurm.jobs(), "no job")
+    assert project.read("n") == "\n"
+
+
+def test_a_job_that_waits_and_is_not_taken_over_is_ended_before_the_action_begins_anew(
+    project: Project, slurm: SlurmCluster
+) -> None:
+    """U4: what it reads has changed meanwhile."""
+    action = "echo >> n; cat ${in} > ${out}"
+    project.write("plan", PLAN + f"  a: {{sh: '{action}', in: i, out: o, resources: {{cpus: 6}}}}\n")
+    project.write("i", "old\n")
+    slurm.call("sbatch", "--cpus-per-task=16", "-o", "/dev/null", "--job-name=other", "--wrap", "exec sleep 300")
+    until(lambda: slurm.jobs() == ["RUNNING"], "another job")
+    killed = project.start("run", "--record")
+    until(lambda: sorted(slurm.jobs()) == ["PENDING", "RUNNING"], "a job that waits")
+    killed.kill()
+    killed.communicate()
+    before = set(listed(slurm, "%i %T"))
+    project.write("i", "new\n")
+    child = project.start("resume", "--hot")
+    old = {line.split()[0] for line in before if line.endswith("PENDING")}
+    until(lambda: not {f"{job} PENDING" for job in old} & set(listed(slurm, "%i %T")), "no old job")
+    until(lambda: sorted(slurm.jobs()) == ["PENDING", "RUNNING"], "the new job")
+    slurm.call("scancel", "--name=other")
+    finish(child)
+    assert project.read("o") == "new\n"
     assert project.read("n") == "\n"
 
 

@@ -13,15 +13,15 @@ from treadle.core.lease import LEASE
 from treadle.core.pool import Demand
 from treadle.engines import shared_folder
 from treadle.engines.base import BaseRunner
-from treadle.engines.choice import LOCAL, runner_of
+from treadle.engines.choice import LOCAL, EngineChoice, runner_of
 from treadle.engines.shared_folder import IF_THERE, SETTLED, SINCE
+from treadle.errors import TreadleError
 from treadle.state import own_files
 from treadle.state.lock import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from treadle.engines.choice import EngineChoice
     from treadle.engines.spec import Engine
 
     from .command import Command
@@ -106,3 +106,19 @@ def on_record(engines: Mapping[str, BaseRunner | Engine], choice: EngineChoice |
     # what a program runs by itself ends with it
     names = [name for name, engine in engines.items() if not isinstance(engine, BaseRunner)]
     return (names[0], str(LEASE)) if names else ()
+
+
+def engine_of_killed(
+    name: str, engines: Mapping[str, BaseRunner | Engine] | None = None, choice: EngineChoice | None = None
+) -> Engine | None:
+    """Return an engine by which a killed run has left something; None if it cannot be had any more.
+
+    :param engines: those that a program gives
+    :param choice: the engine of this run
+    """
+    given = (engines or {}).get(name)
+    if given is not None:
+        return None if isinstance(given, BaseRunner) else given
+    with suppress(TreadleError):
+        return (choice if choice is not None and choice.name == name else EngineChoice(name)).make()
+    return None

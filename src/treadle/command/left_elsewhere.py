@@ -1,7 +1,8 @@
 """What a run that was killed has left with an engine: told to stop by its lease, and waited for.
 
-Its workers see the folder of the run, and that alone. What none of them has begun is begun by nothing any more.
-What one has begun ends by the lease, or by its silence where the lease cannot be seen.
+Its workers see the folder of the run, and that alone. What none of them has begun is begun by nothing any more, and
+the engine takes it out of its queue. What one has begun ends by the lease, or by its silence where the lease cannot
+be seen.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from treadle.core.lease import LOOKS, Lease, Silence, parse, renewal
 from treadle.engines.agent import new_name, now_with_sleep
 from treadle.engines.base import GRACE
 from treadle.engines.shared_folder import refresh
-from treadle.engines.spec import RunFolder, worker_in
+from treadle.engines.spec import GONE, WAITING, RunFolder, handles_in, worker_in
 from treadle.errors import BusyError, listed
 from treadle.state import own_files
 
@@ -25,9 +26,13 @@ from .engine_runs import RUNS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from treadle.engines.spec import Engine
+
 MARGIN = GRACE + 10.0
 """Seconds beside the lease after which what has seen no sign of its run has ended."""
 _LONGEST_NAP = 1.0
+_STOPS = 3
+"""How often an engine is told to end what waits with it."""
 
 
 def end_elsewhere(
@@ -36,6 +41,7 @@ def end_elsewhere(
     engine: str,
     seconds: float,
     *,
+    made: Engine | None = None,
     was_here: bool = False,
     wait: bool = True,
     until: float | None = None,
@@ -47,6 +53,7 @@ def end_elsewhere(
 
     :param state: the state folder
     :param engine: its name
+    :param made: the engine itself, which is not open; None if it cannot be had
     :param seconds: the length of the lease that the run began with: a worker that is silent so long is gone
     :param was_here: whether it ran on this machine, where all that carries its mark has been ended
     :param until: until when, on the monotonic clock; None for as long as it takes
@@ -58,6 +65,8 @@ def end_elsewhere(
     outlives, begun = seconds, list[str]()
     if is_known:
         outlives, begun = _tell(folder, seconds)
+        if made is not None and (waiting := _stop_with(made, folder)):
+            say(f"{waiting} of a killed run wait with {engine} yet: if they start, they find no run and end")
     attempts = Living(folder, begun, seconds, was_here=was_here, clock=clock)
     living = attempts.look()
     began = clock()
@@ -98,6 +107,25 @@ def _tell(folder: RunFolder, seconds: float) -> tuple[float, list[str]]:
         except OSError:
             begun.append(token)
     return lease.seconds, begun
+
+
+def _stop_with(engine: Engine, folder: RunFolder) -> int:
+    """Have an engine end what it has of a run, also what waits with it and would start later.
+
+    :return: the number of attempts that it has not ended, of those that no worker had begun
+    """
+    handles = [*handles_in(own_files.read(folder.handles)).values()]
+    with suppress(Exception):
+        # the lease ends what runs, and what starts from now on finds nothing to begin
+        left = [handle for handle, what in engine.find(handles).items() if what != GONE]
+        for _ in range(_STOPS):
+            if not left:
+                return 0
+            engine.stop(left, kill=False)
+            # what runs is asked once: workers take a second time for the end of the grace
+            left = [handle for handle, what in engine.find(left).items() if what == WAITING]
+        return len(left)
+    return 0
 
 
 def _tokens(folder: RunFolder) -> list[str]:

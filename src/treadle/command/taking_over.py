@@ -111,7 +111,7 @@ class TakingOver:
         self._say(f"{uid} begins anew: what it reads, how it is run, or what it has made is not what it was")
         left = [spec for spec in specs if not spec.folder.claim(spec.token)]
         if self._runner is not None:
-            self._runner.end([spec.token for spec in left])
+            self._runner.end([spec.token for spec in specs])
         pace = max([spec.lease for spec in left], default=0.0)
         for folder in {spec.folder for spec in left}:
             waiting = Living(folder, [one.token for one in left if one.folder == folder], pace)

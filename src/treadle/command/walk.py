@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from treadle.core.pool import Pool
     from treadle.engines.base import BaseRunner
     from treadle.engines.choice import EngineChoice
+    from treadle.engines.spec import Engine
     from treadle.events.bus import Ended
     from treadle.state.records import Entry
     from treadle.state.store import Known
@@ -87,6 +88,7 @@ def acquire_state(
     patience: float | None = None,
     say: Callable[[str], None] = lambda _: None,
     keeps: Callable[[Sequence[str]], bool] | None = None,
+    made: Callable[[str], Engine | None] | None = None,
 ) -> None:
     """Take the lock of a state folder, read its log, and end what an earlier run left running when it was killed.
 
@@ -97,6 +99,7 @@ def acquire_state(
     :param say: called with a remark on that
     :param keeps: returns, for what was put down of a killed run (see `Store.begun_with`), whether what it has left
         with an engine goes on: then that run is not closed
+    :param made: returns an engine by its name; None for one with no settings
     :raises StateError: the folder cannot be made or written, or what was left running does not end
     :raises BusyError: another run holds the lock, or what was left with an engine lives, and `wait` is false, or
         that is so at the time `until`
@@ -104,7 +107,7 @@ def acquire_state(
     mark = os.environ.get(process_marks.MARK, "")
     store.acquire(run, wait=wait, until=until, on_wait=on_wait, known=known, mark=mark)
     try:
-        _end_killed(store, wait=wait, until=_earlier(until, patience), say=say, keeps=keeps)
+        _end_killed(store, wait=wait, until=_earlier(until, patience), say=say, keeps=keeps, made=made)
     except BaseException:
         store.release()
         raise
@@ -117,6 +120,7 @@ def _end_killed(
     until: float | None,
     say: Callable[[str], None],
     keeps: Callable[[Sequence[str]], bool] | None = None,
+    made: Callable[[str], Engine | None] | None = None,
 ) -> None:
     """End what runs have left that were never closed, here and elsewhere."""
     killed = store.killed_runs()
@@ -142,10 +146,12 @@ def _end_killed(
             continue
         engine = store.begun_with(left)
         if len(engine) == 2:
+            from .engine_runs import engine_of_killed
             from .left_elsewhere import end_elsewhere
 
             end_elsewhere(
                 *(store.folder, left, engine[0], float(engine[1])),
+                made=(made or engine_of_killed)(engine[0]),
                 was_here=was_here,
                 wait=wait,
                 until=until,
@@ -435,6 +441,7 @@ class CommandWalk(Walk):
             patience=self.patience,
             say=self._say,
             keeps=self._keeps if self.takes_over else None,
+            made=self._engine_of_killed,
         )
         try:
             if self._rest is not None and not self.store.is_partial:
@@ -455,7 +462,7 @@ class CommandWalk(Walk):
                 self._tell_left()
             elif self._taking_over is not None:
                 # what was not taken over
-                _end_killed(self.store, wait=True, until=None, say=self._say)
+                _end_killed(self.store, wait=True, until=None, say=self._say, made=self._engine_of_killed)
             if self.store.unmarked and not self.store.notes and not is_state_trusted():
                 self._say(unmarked_note(self.store.unmarked))
             self._close_caching()
@@ -620,6 +627,12 @@ class CommandWalk(Walk):
         from .engine_runs import on_record
 
         return on_record(self.engines, self.settings.engine)
+
+    def _engine_of_killed(self, name: str) -> Engine | None:
+        """Return an engine of which a killed run has left something."""
+        from .engine_runs import engine_of_killed
+
+        return engine_of_killed(name, self.engines, self.settings.engine)
 
     def _run_both(self, last: DAG) -> Report:
         """Walk the graph, and then the actions at the end."""

@@ -36,6 +36,7 @@ from .spec import (
     RunFolder,
     WorkerReport,
     amounts_text,
+    handles_in,
     worker_in,
 )
 
@@ -409,8 +410,7 @@ class RemoteRunner(BaseRunner):
             elif what == "take over":
                 self._take_over(*of)
             elif what == "end":
-                self._stops.update(dict.fromkeys(of))
-                self._renew()
+                self._end_inherited(of)
             elif what == "renew":
                 self._renew()
             else:
@@ -508,7 +508,7 @@ class RemoteRunner(BaseRunner):
         """
         one = self._remotes[spec.token] = _Remote(key, attempt, spec, self._clock())
         self._tokens[key] = spec.token
-        one.handle = _handles(self._view.read(spec.folder.handles)).get(spec.token, "")
+        one.handle = handles_in(self._view.read(spec.folder.handles)).get(spec.token, "")
         self._look_at(one, spec.folder)
         if spec.token not in self._remotes or one.report is not None:
             return
@@ -519,6 +519,17 @@ class RemoteRunner(BaseRunner):
         elif not has_begun and found.get(one.handle, GONE) == GONE and spec.folder.claim(spec.token):
             self._end(one, error="the killed run had handed it over, and no worker has begun it", cause="lost")
             self._losses.discard(spec.uid)
+
+    def _end_inherited(self, tokens: Sequence[str]) -> None:
+        """End attempts of killed runs, also those that wait with the engine and would start later."""
+        self._stops.update(dict.fromkeys(tokens))
+        self._renew()
+        known: dict[str, str] = {}
+        for folder in self._inherited:
+            known.update(handles_in(self._view.read(folder.handles)))
+        with contextlib.suppress(Exception):
+            # the lease says it too
+            self.engine.stop([known[token] for token in tokens if token in known], kill=False)
 
     def _leave(self, key: object) -> None:
         """Leave an attempt running: from here on it is one of a run that is over."""
@@ -745,16 +756,6 @@ def _note_handles(folder: RunFolder, part: Iterable[_Remote]) -> None:
         fd = os.open(folder.handles, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with open(fd, "wb") as file:
             file.write(f"{text}\n".encode())
-
-
-def _handles(data: bytes | None) -> dict[str, str]:
-    """Return token -> handle, of what `_note_handles` has put down."""
-    found: dict[str, str] = {}
-    for line in (data or b"").splitlines():
-        # the last one may be cut off
-        with contextlib.suppress(ValueError):
-            found.update(json.loads(line))
-    return found
 
 
 def _words(error: Exception) -> str:

@@ -30,7 +30,7 @@ from treadle.errors import TreadleError, UsageError, listed
 from .process import milliseconds
 from .process_marks import WORKER, with_mark
 from .settings import check_keys, workers_said
-from .spec import ENDED, GONE, REFUSED, RUNNING, STARTED, WAITING, Hint, RunFolder
+from .spec import ENDED, GONE, MOST_AT_ONCE, REFUSED, RUNNING, STARTED, WAITING, Hint, RunFolder
 from .wake_pipe import WakePipe
 
 if TYPE_CHECKING:
@@ -232,34 +232,65 @@ class Slurm:
         return hints + self._look()
 
     def stop(self, handles: Sequence[str], *, kill: bool) -> None:
-        """Have jobs end: TERM to their workers, which give what they run its grace; or all that Slurm can do."""
+        """Have jobs end: TERM to their workers, which give what they run its grace; or all that Slurm can do.
+
+        Those of a killed run are asked for first, by their names: their ids are not known.
+        """
+        own = [handle for handle in handles if handle.split(" ")[1] in self._batches]
+        if others := [handle for handle in handles if handle not in {*own}]:
+            self._stop_others(others, kill=kill)
+        if not own:
+            return
         # a controller that was killed may give an id again
         named = f"--name={self._name}"
 
         def running() -> list[str]:
-            ids = self._ids(handles)
+            ids = self._ids(own)
             how = [] if kill else ["--batch", "--signal=TERM", "--state=RUNNING"]
             return ["scancel", named, *how, *ids] if ids else []
 
         def in_queue() -> list[str]:
-            ids = [] if kill else self._ids(handles)
+            ids = [] if kill else self._ids(own)
             return ["scancel", named, "--state=PENDING", *ids] if ids else []
 
         for words in (running, in_queue):
             self._commands.append(_Command(words, "", _nothing))
         self._ask_soon()
 
-    def find(self, handles: Sequence[str]) -> dict[str, str]:
-        """Return what Slurm says of jobs; nothing if it does not answer."""
+    def _stop_others(self, handles: Sequence[str], *, kill: bool) -> None:
+        """Have jobs of other runs end; where Slurm does not answer they end by their lease."""
+        ids: dict[tuple[str, bool], list[str]] = {}
+        for handle, one in (self._find(handles) or {}).items():
+            if one.state in (*_IN_QUEUE, *_ON_NODE):
+                # what waits has nothing that needs a grace
+                is_asked = not kill and one.state in _ON_NODE
+                ids.setdefault((handle.partition(" ")[0], is_asked), []).append(one.job)
+        for (name, is_asked), jobs in ids.items():
+            how = ["--batch", "--signal=TERM"] if is_asked else []
+            for start in range(0, len(jobs), MOST_AT_ONCE):
+                self._call("scancel", f"--name={name}", *how, *jobs[start : start + MOST_AT_ONCE])
+
+    def _find(self, handles: Sequence[str]) -> dict[str, _Listed] | None:
+        """Return handle -> its job, of those that Slurm knows; None if it does not answer."""
         # those of a run that this one has taken over have the name of that
         code, text = self._call(*self._query({handle.partition(" ")[0] for handle in handles}))
         if code:
-            return {}
-        listed_jobs = _listed(text)
-        found = {}
+            return None
+        jobs, found = _listed(text), {}
         for handle in handles:
             _, name, index = handle.split(" ")
-            state = listed_jobs[name, int(index)].state if (name, int(index)) in listed_jobs else ""
+            if (job := jobs.get((name, int(index)))) is not None:
+                found[handle] = job
+        return found
+
+    def find(self, handles: Sequence[str]) -> dict[str, str]:
+        """Return what Slurm says of jobs; nothing if it does not answer."""
+        jobs = self._find(handles)
+        if jobs is None:
+            return {}
+        found = {}
+        for handle in handles:
+            state = jobs[handle].state if handle in jobs else ""
             found[handle] = WAITING if state in _IN_QUEUE else RUNNING if state in _ON_NODE else GONE
         return found
 

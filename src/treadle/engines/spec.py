@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
@@ -266,6 +267,16 @@ def worker_in(data: bytes | None) -> str:
     return data[:-1].decode("utf-8", "replace") if data and data.endswith(b"\n") else ""
 
 
+def handles_in(data: bytes | None) -> dict[str, str]:
+    """Return token -> handle, of what the file of a run has, see `RunFolder.handles`."""
+    found: dict[str, str] = {}
+    for line in (data or b"").splitlines():
+        # the last one may be cut off
+        with suppress(ValueError):
+            found.update(json.loads(line))
+    return found
+
+
 def amounts_text(resources: Mapping[str, int | Sequence[str]]) -> str:
     """Return what there is, or is asked for, in words: `cpus 4, memory 8.0 GiB`."""
     sizes = {kind: what if isinstance(what, int) else len(what) for kind, what in sorted(resources.items())}
@@ -303,11 +314,14 @@ class Engine(Protocol):
     def stop(self, handles: Sequence[str], *, kill: bool) -> None:
         """Have attempts end; the lease says it too, so what cannot be reached may be left out.
 
+        It is called before `open` too, with handles of a run that was killed: what waits of these is to be taken
+        out of the queue.
+
         :param kill: whether their grace is over
         """
 
     def find(self, handles: Sequence[str]) -> dict[str, str]:
-        """Return handle -> `waiting`, `running` or `gone`."""
+        """Return handle -> `waiting`, `running` or `gone`; also before `open`, of a run that was killed."""
 
     def wake(self) -> None:
         """Make a `poll` that is under way return, or the next one; any thread may call this."""

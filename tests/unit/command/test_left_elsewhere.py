@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,7 +14,7 @@ from treadle.engines.spec import RunFolder
 from treadle.errors import BusyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 LEASE = 60.0
@@ -50,7 +50,7 @@ def write(path: str, text: str) -> None:
         file.write(text)
 
 
-def end(folder: RunFolder, clock: Clock, **more: bool) -> list[str]:
+def end(folder: RunFolder, clock: Clock, **more: Any) -> list[str]:
     said: list[str] = []
     state = os.path.dirname(os.path.dirname(folder.path))
     end_elsewhere(state, RUN, "farm", LEASE, say=said.append, clock=clock, nap=clock.nap, **more)
@@ -151,3 +151,49 @@ def test_what_lives_is_named_where_nothing_is_waited_for(folder: RunFolder) -> N
     clock = Clock()
     end(folder, clock)
     assert clock.now > LEASE + MARGIN
+
+
+class Queue:
+    """An engine that is not open: handle -> what it says of it.
+
+    :param stops: how often it has to be told to end what waits; 0 for one that fails
+    """
+
+    def __init__(self, stops: int, **states: str) -> None:
+        self.states = states
+        self.stops = stops
+        self.told: list[list[str]] = []
+
+    def find(self, handles: Sequence[str]) -> dict[str, str]:
+        return {handle: self.states.get(handle, "gone") for handle in handles}
+
+    def stop(self, handles: Sequence[str], *, kill: bool) -> None:
+        assert not kill
+        self.told.append([*handles])
+        if self.stops == 0:
+            raise OSError("no connection")
+        if len(self.told) >= self.stops:
+            self.states = {handle: what for handle, what in self.states.items() if what != "waiting"}
+
+
+@pytest.mark.parametrize(
+    ("stops", "told", "remains"),
+    [
+        (1, [["w", "r"]], False),
+        # what runs is told once: a second time is the end of its grace
+        (2, [["w", "r"], ["w"]], False),
+        (9, [["w", "r"], ["w"], ["w"]], True),
+        (0, [["w", "r"]], False),
+    ],
+)
+def test_what_waits_with_the_engine_is_taken_out_of_its_queue(
+    folder: RunFolder, stops: int, told: list[list[str]], remains: bool
+) -> None:
+    """H8: it would start later, for a run that is over."""
+    write(folder.handles, '{"a": "w", "b": "r"}\n{"c": "g"}\n{"cut')
+    engine = Queue(stops, w="waiting", r="running")
+    said = end(folder, Clock(), made=engine)
+    assert engine.told == told
+    assert [text for text in said if "wait with farm" in text] == [
+        "1 of a killed run wait with farm yet: if they start, they find no run and end"
+    ] * remains

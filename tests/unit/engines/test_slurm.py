@@ -417,6 +417,33 @@ def test_jobs_of_other_runs_are_found_by_their_handles(fake: Fake, engine: Slurm
     assert engine.find(handles) == {}
 
 
+@pytest.mark.parametrize("kill", [False, True])
+@pytest.mark.parametrize("is_open", [False, True])
+def test_jobs_of_a_killed_run_are_ended_by_their_handles_also_those_that_wait(
+    fake: Fake, engine: Slurm, *, kill: bool, is_open: bool
+) -> None:
+    """H8: only what Slurm has yet, and by the name of that run: the controller may give an id again."""
+    states = ["PENDING", "RUNNING", "FAILED", "REQUEUE_HOLD"]
+    fake.says("squeue", "".join(f"9_{at}|abc|{state}|n1|None\n" for at, state in enumerate(states)))
+    handles = [f"treadle-other abc {at}" for at in range(5)]
+    (engine if is_open else Slurm()).stop(handles, kill=kill)
+    calls = fake.calls("scancel")
+    if kill:
+        assert calls == [["--name=treadle-other", "9_0", "9_1", "9_3"]]
+    else:
+        assert sorted(calls, key=len) == [
+            ["--name=treadle-other", "9_0", "9_3"],
+            ["--name=treadle-other", "--batch", "--signal=TERM", "9_1"],
+        ]
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_of_a_killed_run_that_slurm_does_not_know_nothing_is_ended(fake: Fake, code: int) -> None:
+    fake.says("squeue", "", code)
+    Slurm().stop(["treadle-other abc 0"], kill=True)
+    assert fake.calls("scancel") == []
+
+
 def test_slurm_is_asked_less_and_less() -> None:
     """From every 5 s to every 60 s."""
     pauses = [module.QUERY]
