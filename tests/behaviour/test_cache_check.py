@@ -111,6 +111,28 @@ def test_an_action_of_another_queue_is_checked(project: Project) -> None:
     assert done.code == 0, done.text
 
 
+@pytest.mark.parametrize(
+    ("pool", "wants", "code"),
+    [
+        ("pool: {gpus: 2}", "gpus: 1", 0),
+        ("pool: {licences: 3}", "licences: 3", 0),
+        ("pool: {licences: 3}", "licences: 4", 2),
+        ("pool: {memory: 64GB}", "memory: 60GB", 0),
+        ("# none", "gpus: 1000", 2),
+    ],
+)
+def test_an_action_has_the_resources_of_the_plan_in_both_folders(
+    project: Project, pool: str, wants: str, code: int
+) -> None:
+    """F6: what a run would refuse to start is refused, and all else is started."""
+    action = f"  a: {{sh: 'cat in > ${{out}}', in: in, out: o, resources: {{{wants}}}}}\n"
+    project.write("plan", f"treadle: 1\n{pool}\nactions:\n{action}")
+    done = project.treadle("cache", "check", "a")
+    assert done.code == code, done.text
+    assert ("the same bytes in two folders" in done.out) == (not code)
+    assert project.treadle("run").code == code
+
+
 def test_what_comes_at_the_end_of_a_run_is_not_checked(project: Project) -> None:
     """F6: it is never cached."""
     last = "  last: {sh: 'cat in > ${out}', in: in, out: o, finally: true}\n"

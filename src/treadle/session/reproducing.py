@@ -21,9 +21,10 @@ from treadle.command.walk import CommandWalk, Settings
 from treadle.core.graph.dag import DAG
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from treadle.command.command import Command
+    from treadle.core.pool import Pool
 
     from .call import StopRequests
 
@@ -119,7 +120,12 @@ def _made(top: str, number: int, environ: Mapping[str, str]) -> Place:
 
 
 def reproduce(
-    uid: str, walk: CommandWalk, paths: Iterable[str], environ: Mapping[str, str], stops: StopRequests
+    uid: str,
+    walk: CommandWalk,
+    paths: Iterable[str],
+    environ: Mapping[str, str],
+    stops: StopRequests,
+    pool: Callable[[], Pool],
 ) -> Checked:
     """Run an action twice and compare what it makes.
 
@@ -127,12 +133,14 @@ def reproduce(
     :param paths: what of the root it reads, folders with a `/` at the end
     :param environ: the environment that Treadle itself was called with
     :param stops: requests to end: what runs ends then, and nothing is left of it
+    :param pool: finds what there is for an action that asks for resources
     """
     command, root = walk.command_of(uid), walk.root
     # from here on a signal does not end us as we stand
     stops.attach(walk)
     try:
-        return _reproduced(uid, command, root, paths, walk.settings, environ, stops)
+        usual = Settings(walk.settings.jobs, walk.settings.queues, pool=pool)
+        return _reproduced(uid, command, root, paths, usual, environ, stops)
     finally:
         stops.detach()
 
@@ -226,7 +234,7 @@ def _run(uid: str, command: Command, place: Place, usual: Settings, stops: StopR
     graph.add_vertex(uid, command)
     with _in_place(place):
         place.began = time()
-        walk = _Walk(graph, place.root, Settings(usual.jobs, usual.queues, environ=place.environ))
+        walk = _Walk(graph, place.root, Settings(usual.jobs, usual.queues, environ=place.environ, pool=usual.pool))
         walk.stops = stops
         stops.attach(walk)
         report = walk.run()

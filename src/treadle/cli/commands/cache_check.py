@@ -12,13 +12,15 @@ from treadle.core.text import safe
 from treadle.errors import TreadleError
 from treadle.session.look import looked
 from treadle.session.reproducing import Checked, reproduce
+from treadle.session.walk import resource_settings
 from treadle.ui.console import FORMAT
 from treadle.ui.text import line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from treadle.command.walk import CommandWalk
+    from treadle.core.pool import Pool
     from treadle.session.call import Call
     from treadle.ui.text import Line
 
@@ -47,7 +49,7 @@ def check(call: Call, names: Sequence[str]) -> int:
         if why := policy.why_not(walk.command_of(uid)):
             call.note(f"{safe(uid)} is not checked, it is never cached: {safe(why)}")
             continue
-        found[uid] = _checked(walk, uid, call)
+        found[uid] = _checked(walk, uid, call, resource_settings(call.options, plan.pool)["pool"])
         if call.stops.is_set():
             call.note(f"{safe(uid)} was interrupted, and is not checked")
             return call.stops.code or 1
@@ -64,7 +66,7 @@ def check(call: Call, names: Sequence[str]) -> int:
     return 1 if any(one.failure or one.differences for one in found.values()) else 0
 
 
-def _checked(walk: CommandWalk, uid: str, call: Call) -> Checked:
+def _checked(walk: CommandWalk, uid: str, call: Call, pool: Callable[[], Pool]) -> Checked:
     command, inputs = walk.command_of(uid), walk.last_inputs(uid)
     if inputs is None:
         raise TreadleError(f"{uid}: what it depends on cannot be read")
@@ -78,7 +80,7 @@ def _checked(walk: CommandWalk, uid: str, call: Call) -> Checked:
         return Checked([], f"{what} holds the path of this folder, so it makes something else in another one")
     paths = [*inputs.seen, *paths_of(elements, DISCOVERED)]
     inside = [path for path in dict.fromkeys(paths) if not path.startswith(("/", "../"))]
-    return reproduce(uid, walk, inside, inherited(), call.stops)
+    return reproduce(uid, walk, inside, inherited(), call.stops, pool)
 
 
 def _may_hold(name: str) -> bool:
