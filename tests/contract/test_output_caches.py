@@ -274,8 +274,22 @@ def test_caches_may_be_opened_when_the_first_action_is_about_to_run(tmp_path: Pa
         return [store]
 
     for expected in (1, 1):
+        # once for a run, whatever the number of actions
         root = tmp_path / "r"
         root.mkdir(exist_ok=True)
         (root / "in").write_text("1\n")
         CommandWalk(graph(), str(root), caches=open_them).run()
         assert len(opened) == expected
+
+
+def test_a_store_elsewhere_that_is_opened_late_is_asked(tmp_path: Path) -> None:
+    """F7: as one that is given at once, by what looks outputs up while other actions run."""
+    elsewhere = MemoryCache()
+    assert not elsewhere.is_own
+    assert kinds(run(tmp_path / "first", elsewhere)) == ["success", "success"]
+    root = tmp_path / "second"
+    root.mkdir()
+    (root / "in").write_text("1\n")
+    report = CommandWalk(graph(), str(root), Settings(jobs=2), caches=lambda: [elsewhere]).run()
+    assert kinds(report) == ["restored", "restored"]
+    assert made(root) == KEPT

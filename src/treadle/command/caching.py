@@ -164,6 +164,11 @@ class Caching:
         self._faulted = 0
         """How often a store has failed."""
 
+    @property
+    def asks_servers(self) -> bool:
+        """Whether one of the caches is elsewhere, so that asking it may take a while."""
+        return not all(cache.is_own for cache in self._caches)
+
     def _keys(self, command: Command, inputs: ActionInputs) -> Sequence[str]:
         """Return a key for each namespace; none for what has none."""
         try:

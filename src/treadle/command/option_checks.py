@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from treadle.errors import UsageError
 from treadle.scheduling.hooks import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 _Row = tuple[str, Callable[[Any], bool], str]
 _INFINITE = float("inf")
@@ -140,12 +140,24 @@ def check_settings(given: Mapping[str, object]) -> None:
             raise UsageError(f"Settings: {name} is {shown(value)}", facts=(f"expected {says}",))
 
 
-def check_caches(caches: object) -> None:
-    """Check the caches of a walk.
+_OF_CACHES = ("name", "writable", "is_own", "get_entry", "get_blob", "put_entry", "put_blob", "discard", "close")
+"""What a cache has, see `OutputCache`."""
 
+
+def check_caches(caches: object, *, is_returned: bool = False) -> Sequence[Any]:
+    """Return the caches of a walk.
+
+    :param is_returned: whether the function has returned them that `caches` was
     :raises UsageError: they are no list of caches
     """
-    is_list = not isinstance(caches, str) and hasattr(caches, "__iter__")
-    if is_list and all(hasattr(one, "get_entry") for one in caches):  # type: ignore[attr-defined]
-        return
-    raise UsageError(f"caches is {shown(caches)}", hint="expected a list: caches=[FolderCache('store')]")
+    # a generator can be gone through once
+    is_list = isinstance(caches, Iterable) and not isinstance(caches, str | bytes | Mapping)
+    found: Sequence[Any] = list(caches) if is_list else ()  # type: ignore[call-overload]
+    wrong = [one for one in found if isinstance(one, type) or not all(hasattr(one, name) for name in _OF_CACHES)]
+    if is_list and not wrong:
+        return found
+    what = "what `caches` has returned" if is_returned else "caches"
+    hint = "expected a list: caches=[FolderCache('store')]"
+    if wrong and len(found) > 1:
+        raise UsageError(f"{what} has {shown(wrong[0])} in it", hint=hint)
+    raise UsageError(f"{what} is {shown(caches)}", hint=hint)

@@ -319,10 +319,10 @@ class CommandWalk(Walk):
         cache_namespaces: Sequence[str] = (),
     ) -> None:
         super().__init__(actions)
-        if caches and not callable(caches):
+        if caches and (not callable(caches) or isinstance(caches, type)):
             from .option_checks import check_caches
 
-            check_caches(caches)
+            caches = check_caches(caches)
         self.cache_system = cache_system
         self.cache_namespaces = cache_namespaces
         self.caches = caches
@@ -474,8 +474,8 @@ class CommandWalk(Walk):
 
     @property
     def asks_servers(self) -> bool:
-        """Whether one of its caches is elsewhere, so that asking it may take a while."""
-        return not callable(self.caches) and not all(one.is_own for one in self.caches)
+        """Whether one of its caches is elsewhere, or may be, as it is not opened: asking it may take a while."""
+        return callable(self.caches) or not all(one.is_own for one in self.caches)
 
     def leave(self) -> None:
         """Tell the walk to end as `stop` does, but leave running what an engine runs: another run takes it over."""
@@ -522,7 +522,13 @@ class CommandWalk(Walk):
     def _open_caching(self) -> Caching | None:
         """Return what has the caches, None if there are none; the first action that is about to run opens them."""
         if self._caching is None:
-            caches = self.caches() if callable(self.caches) else self.caches
+            caches: Sequence[OutputCache] = ()
+            if callable(self.caches):
+                from .option_checks import check_caches
+
+                caches = check_caches(self.caches(), is_returned=True)
+            else:
+                caches = self.caches
             if not caches:
                 self.caches = ()
                 return None
@@ -1051,6 +1057,8 @@ class CommandWalk(Walk):
         verdict = self.verdicts.get(uid)
         caching = self._open_caching()
         if caching is None or self._is_last or self._met_by.get(uid) or limits.retries.passes != 1:
+            return {}
+        if not caching.asks_servers:
             return {}
         from treadle.core.restoring import may_restore
 

@@ -6,11 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from treadle import DAG, CommandWalk, Demand, FolderCache, Limits, Node, Pool, Retries, Settings, UsageError
+from treadle import (
+    DAG,
+    Command,
+    CommandWalk,
+    Demand,
+    FolderCache,
+    Limits,
+    Node,
+    Pool,
+    Retries,
+    Settings,
+    UsageError,
+)
 from treadle.aio import Scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 INFINITE, NO_NUMBER = float("inf"), float("nan")
 WRONG: dict[Callable[..., object], dict[str, tuple[Any, ...]]] = {
@@ -103,7 +116,46 @@ def test_what_is_right_is_taken() -> None:
     assert Scheduler(jobs_window=0).run()
 
 
-@pytest.mark.parametrize("caches", ["store", ["store"], [None], 5, FolderCache("store"), [FolderCache("s"), 1]])
-def test_caches_that_are_none_are_refused(caches: Any) -> None:
+WRONG_CACHES: dict[str, Callable[[], Any]] = {
+    "text": lambda: "store",
+    "bytes": lambda: b"store",
+    "names": lambda: ["store"],
+    "nothing": lambda: [None],
+    "a number": lambda: 5,
+    "true": lambda: True,
+    "an object": lambda: object(),  # noqa: PLW0108 (a class is refused before it is called)
+    "a cache alone": lambda: FolderCache("store"),
+    "a class": lambda: [FolderCache],
+    "a dict": lambda: {"a": FolderCache("s")},
+    "a set": lambda: {"a"},
+    "a generator": lambda: (None for _ in range(1)),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_CACHES)
+def test_caches_that_are_none_are_refused(kind: str) -> None:
     with pytest.raises(UsageError, match="caches is "):
-        CommandWalk(DAG(), caches=caches)
+        CommandWalk(DAG(), caches=WRONG_CACHES[kind]())
+
+
+def test_a_class_of_caches_is_no_function_that_opens_them() -> None:
+    with pytest.raises(UsageError, match="caches is <class "):
+        CommandWalk(DAG(), caches=FolderCache)  # type: ignore[arg-type]
+
+
+def test_the_one_of_several_caches_that_is_none_is_named() -> None:
+    with pytest.raises(UsageError, match="caches has 1 in it"):
+        CommandWalk(DAG(), caches=[FolderCache("s"), 1])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("kind", [*WRONG_CACHES, "none"])
+def test_what_opens_caches_has_to_return_caches(kind: str, tmp_path: Path) -> None:
+    """The first action that is about to run opens them, and fails with these words."""
+    actions = DAG()
+    actions.add_vertex("a", Command(["touch", "o"], outputs=["o"]))
+    report = CommandWalk(actions, str(tmp_path), caches=WRONG_CACHES.get(kind, lambda: None)).run()
+    why = report.actions["a"].failure or ""
+    assert why.startswith("what `caches` has returned is ")
+    assert "caches=[FolderCache('store')]" in why
+    assert CommandWalk(actions, str(tmp_path), caches=lambda: iter([])).run().ok  # type: ignore[arg-type, return-value]
+    assert CommandWalk(actions, str(tmp_path), caches=iter([FolderCache(str(tmp_path / "s"))])).run().ok  # type: ignore[arg-type]
