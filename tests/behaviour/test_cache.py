@@ -680,6 +680,54 @@ def test_a_plan_may_let_the_store_of_the_user_have_more_and_never_less(project: 
     assert json.loads(project.treadle("cache", "stats", "--json").out)["most_bytes"] == 1000
 
 
+@pytest.mark.parametrize("size", ["0", "0GB", "0.0001KB", "-1GB", "much", " "])
+def test_a_size_of_nothing_is_refused(project: Project, size: str) -> None:
+    """F1: what a script works out as 0 is not taken for a variable that is not set."""
+    done = project.treadle("cache", "gc", TREADLE_CACHE_SIZE=size)
+    assert done.code == 2
+    assert "TREADLE_CACHE_SIZE " in done.err
+    done = project.treadle("run", TREADLE_CACHE_SIZE=size)
+    assert done.code == 0
+    assert "the cache is not used: TREADLE_CACHE_SIZE " in done.text
+    assert not os.path.exists(project.environ["TREADLE_CACHE_DIR"])
+    project.write("plan", PLAN.replace("cache: local", f"cache: {{local: {{size: '{size}'}}}}"))
+    done = project.treadle("run")
+    assert done.code == 2
+    assert "size in cache " in done.err
+
+
+def test_the_command_says_for_programs_what_it_has_cleaned_up_and_checked(project: Project) -> None:
+    """F5."""
+    store = Path(project.environ["TREADLE_CACHE_DIR"])
+    empty = json.loads(project.treadle("cache", "gc", "--json").out)
+    assert {name: empty[name] for name in ("folder", "removed_bytes", "bytes", "most_bytes")} == {
+        "folder": str(store),
+        "removed_bytes": 0,
+        "bytes": 0,
+        "most_bytes": 5 << 30,
+    }
+    checked = json.loads(project.treadle("cache", "verify", "--json").out)
+    assert (checked["checked"], checked["damaged"]) == (0, [])
+    project.run()
+    had = json.loads(project.treadle("cache", "stats", "--json").out)
+    path = next(store.glob("cas/*/*"))
+    path.write_bytes(b"other")
+    done = project.treadle("cache", "verify", "--json")
+    assert done.code == 1
+    checked = json.loads(done.out)
+    assert checked["damaged"] == [f"cas/{path.name}"]
+    assert checked["checked"] == had["entries"] + had["blobs"]
+    assert checked["format"] == had["format"]
+    for path in store.glob("*/*/*"):
+        os.utime(path, (1, 1))
+    had = json.loads(project.treadle("cache", "stats", "--json").out)
+    done = project.treadle("cache", "gc", "--json", TREADLE_CACHE_SIZE="1KB")
+    freed = json.loads(done.out)
+    assert freed["removed_bytes"] + freed["bytes"] == had["bytes"]
+    assert freed["most_bytes"] == 1000 >= freed["bytes"]
+    assert done.err == ""
+
+
 def test_the_command_finds_damage_and_removes_it(project: Project) -> None:
     """F5."""
     project.run()

@@ -118,6 +118,9 @@ def _most(environ: Mapping[str, str]) -> int:
     amount = amount_of(MEMORY, text)
     if isinstance(amount, str):
         raise UsageError(f"{MOST} {amount}, not {text!r}", hint="for example 20GB")
+    if not amount:
+        # it would be taken for a variable that is not set; and a store of nothing is no store
+        raise UsageError(f"{MOST} must be more than nothing, not {text!r}", hint="TREADLE_CACHE=off uses no cache")
     return amount
 
 

@@ -88,14 +88,19 @@ def _stats(call: Call, store: FolderCache) -> int:
 
 def _gc(call: Call, store: FolderCache) -> int:
     freed, left = store.gc() if os.path.isdir(store.folder) else (0, 0)
-    if not call.options.quiet:
+    if call.options.json:
+        data = {"folder": store.folder, "removed_bytes": freed, "bytes": left, "most_bytes": store.size}
+        call.console.say_data({"format": FORMAT, **data})
+    elif not call.options.quiet:
         call.console.say([line(f"removed {size_text(freed)}, {size_text(left)} left")])
     return 0
 
 
 def _verify(call: Call, store: FolderCache) -> int:
     count, damaged = store.verify()
-    if not call.options.quiet:
+    if call.options.json:
+        call.console.say_data({"format": FORMAT, "folder": store.folder, "checked": count, "damaged": damaged})
+    elif not call.options.quiet:
         call.console.say(line(("damaged ", "bad"), name, ", removed") for name in damaged)
         call.console.say([line(f"checked {wording.count(count, 'file')}: {len(damaged) or 'none'} damaged")])
     return 1 if damaged else 0

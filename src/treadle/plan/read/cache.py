@@ -36,6 +36,9 @@ def read_cache(validator: Validator, node: Node) -> dict[str, Any]:
         amount = amount_of(MEMORY, size.text)
         if isinstance(amount, str):
             validator.add(f"size in cache {amount}, not {size.text!r}", size, hint="for example 20GB")
+        elif not amount:
+            hint = "without `cache` nothing is stored"
+            validator.add(f"size in cache must be more than nothing, not {size.text!r}", size, hint=hint)
         else:
             found["size"] = amount
     if isinstance(folder, Scalar):
