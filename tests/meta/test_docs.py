@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import re
 import runpy
 import shutil
@@ -72,8 +74,14 @@ def test_the_python_on_a_page_runs_from_its_first_line_to_its_last(page: str, tm
         (tmp_path / "treadle.yaml").write_text(blocks(page, "yaml")[0])
         (tmp_path / "book").mkdir()
         (tmp_path / "book/one.txt").write_text("it was the best of times\n")
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
 
@@ -100,11 +108,59 @@ def test_each_public_name_is_on_a_page_of_the_api() -> None:
     assert public - named == set()
 
 
+IN_SOURCES = re.compile(r"docs/[\w./-]+\.md(?:#[\w-]+)?")
+"""A page that an error names, or a docstring."""
+ON_THE_SITE = re.compile(r"see ((?:howto|tutorials|reference|explanation)/[\w/#-]+) in the docs")
+"""A page of the site that a hint names."""
+
+
+def pages_in_sources() -> set[str]:
+    texts = [path.read_text("utf-8") for path in sorted((ROOT / "src/treadle").rglob("*.py"))]
+    on_the_site = (where.partition("#") for text in texts for where in ON_THE_SITE.findall(text))
+    pages = {f"docs/{path.rstrip('/')}.md{sign}{anchor}" for path, sign, anchor in on_the_site}
+    return pages.union(*map(IN_SOURCES.findall, texts))
+
+
+def without_a_page() -> set[str]:
+    """Return the classes below `TreadleError` that neither have nor inherit a page, read from the sources."""
+    classes = [
+        node
+        for path in sorted((ROOT / "src/treadle").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    ]
+    found = {"TreadleError"}
+    before: set[str] = set()
+    while before != found:
+        before = set(found)
+        for node in classes:
+            has_page = any(
+                isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == "page" for one in node.body
+            )
+            if not has_page and any(ast.unparse(base).rpartition(".")[2] in found for base in node.bases):
+                found.add(node.name)
+    return found
+
+
+WITHOUT_A_PAGE = {
+    "PlanError": "its problems have pages",
+    "StopRequestedError": "it ends a look, and is not shown",
+    "TreadleError": "what raises it may name a page",
+    "UnloadedNameError": "it is an error of a plan: it has a place",
+    "_SilentError": "it ends a start, and is not shown",
+}
+"""Classes of errors without a page of their own, with the reason."""
+
+
+def test_each_class_of_error_that_is_shown_names_its_page() -> None:
+    assert without_a_page() == set(WITHOUT_A_PAGE)
+
+
 def pages_of_errors() -> set[str]:
     pages = {page_of_keys(keys) for keys in TABLES.values()}
     pages |= {page_of_key(key) for table, keys in TABLES.items() if table != "defaults" for key in keys.values()}
     pages |= {kind.page for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "page")}
-    return pages - {""}
+    return (pages | pages_in_sources()) - {""}
 
 
 def test_the_pages_that_errors_name_are_there_with_their_anchors() -> None:

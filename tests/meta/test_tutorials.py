@@ -32,6 +32,20 @@ def test_a_page_that_is_followed_word_for_word_prints_what_it_shows(page: str, t
     assert not wrong, "\n".join(wrong)
 
 
+SECTIONS = [("docs/reference/workdir.md", "What actions measure")]
+"""Sections of other pages that have a plan and what commands print of it."""
+
+
+@pytest.mark.parametrize(("page", "title"), SECTIONS)
+def test_a_section_that_is_followed_word_for_word_prints_what_it_shows(
+    page: str, title: str, tmp_path: Path
+) -> None:
+    section = (ROOT / page).read_text("utf-8").partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    assert any(step.path for step in TOOL["steps"](section))
+    _, wrong = TOOL["follow"](section, tmp_path)
+    assert not wrong, "\n".join(wrong)
+
+
 def test_the_tutorials_are_followed() -> None:
     assert len([page for page in FOLLOWED if page.startswith("docs/tutorials/")]) >= 5
 

@@ -89,5 +89,5 @@ def test_many_problems_are_counted_and_the_first_are_shown() -> None:
 
 def test_at_a_terminal_an_error_names_its_page() -> None:
     error = UsageError("there is no such option")
-    assert shown(error, room=80)[-1] == "  see: docs/reference/command.md"
-    assert "see:" not in "".join(shown(error))
+    assert shown(error, room=80)[-1] == "  docs: reference/command/"
+    assert "docs:" not in "".join(shown(error))
