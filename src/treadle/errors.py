@@ -50,7 +50,8 @@ class TreadleError(Exception):
     :param facts: further lines: files, values, the nearest known name
     :param hint: what to do about it
     :param place: where it is in a file, if it is in one
-    :ivar page: the page of the documentation that it belongs to, with an anchor; "" for none
+    :param page: the source of a page of the documentation, below `docs/`, with an anchor; without it that of the
+        class, "" for none. An error of a plan without a page has that of plans
     """
 
     page = ""
@@ -63,6 +64,7 @@ class TreadleError(Exception):
         facts: Sequence[str] = (),
         hint: str = "",
         place: Place | None = None,
+        page: str = "",
     ) -> None:
         first, *others = [message] if isinstance(message, str) else message or [""]
         super().__init__(first)
@@ -71,6 +73,8 @@ class TreadleError(Exception):
         self.facts = (*others, *facts)
         self.hint = hint
         self.place = place
+        if page:
+            self.page = page
 
     def __str__(self) -> str:
         before = "".join(f"{where}: " for where in (self.origin, self.place) if where)
@@ -160,6 +164,8 @@ class ProgramError(TreadleError):
     :param kind: the kind of its outcome, see `core.outcomes.KINDS`
     """
 
+    page = "docs/reference/aio.md"
+
     def __init__(self, what: str, *, code: int | None = None, kind: str = "error") -> None:
         super().__init__(what)
         self.code = code
@@ -213,11 +219,13 @@ class HookError(UsageError):
 class RunError(UsageError, RuntimeError):
     """Something that cannot run now, or not again."""
 
+    page = "docs/reference/walk.md"
+
 
 class StateError(TreadleError):
     """The state folder cannot be read, written or made."""
 
-    page = "docs/howto/faq.md#it-says-that-my-plan-or-the-state-is-not-used"
+    page = "docs/reference/state.md#files-and-folders"
 
 
 class BusyError(TreadleError):

@@ -31,6 +31,8 @@ _IDENTITY = 16
 _MANY_MARKS = 1000
 _YEAR = 365 * 24 * 3600
 RULE = "Treadle uses plans and state that belong to you or root, and that no other user may write to"
+PAGE = "docs/howto/faq.md#it-says-that-my-plan-or-the-state-is-not-used"
+"""The page of the documentation for errors by this rule."""
 
 
 class User:

@@ -23,6 +23,8 @@ _LONGEST_ANSWER = 1 << 28
 class UnreachableError(TreadleError):
     """The run does not listen: it has ended, is a short one, or is on another machine."""
 
+    page = "docs/reference/command.md#requests-to-a-run"
+
 
 def new_id() -> str:
     """Return an id for a request."""

@@ -83,7 +83,7 @@ _GENERATED = (
 _HINTS = {
     "CMake": "`cmake -B build -DCMAKE_EXPORT_COMPILE_COMMANDS=ON` writes compile_commands.json: init translates it"
 }
-_CALL_IT = "write a plan with an action that calls it: docs/howto/coming-from.md#from-another-build-tool"
+_CALL_IT = "write a plan with an action that calls it, see howto/coming-from/#from-another-build-tool in the docs"
 
 _MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 _TASKFILES = ("Taskfile.yml", "taskfile.yml", "Taskfile.yaml", "taskfile.yaml")

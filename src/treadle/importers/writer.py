@@ -56,7 +56,8 @@ def text_of_plan(draft: Draft, root: str, schema: str) -> str:
         if not _refuse_files_of_the_project(draft, plan, products) and not drop_cleaning(draft):
             return writer.text
     raise TreadleError(
-        "init found nothing that passes the checks of plans", hint="write one by hand: docs/reference/plan.md"
+        "init found nothing that passes the checks of plans",
+        hint="write one by hand, see tutorials/first-plan/ in the docs",
     )
 
 
@@ -132,7 +133,7 @@ class _Writer:
             "treadle: 1",
         ]
         if draft.leaves_outputs_alone:
-            self.lines.append("cache: local  # outputs of former states come back: see docs/howto/cache.md")
+            self.lines.append("cache: local  # outputs of former states come back: see howto/cache/ in the docs")
         self._names("params", draft.params)
         self._names("vars", draft.vars)
         if draft.queues and any("queue" in action.keys for action in draft.live):

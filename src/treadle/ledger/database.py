@@ -33,6 +33,8 @@ Row = tuple[Any, ...]
 class LedgerError(TreadleError):
     """The ledger cannot be used. A run goes on without it."""
 
+    page = "docs/reference/command.md#a-shared-ledger"
+
 
 class Database:
     """A database with the tables of the ledger.

@@ -517,6 +517,7 @@ class Store:
                 f"the state folder {self.folder} is not used: {_words(found)}",
                 facts=(trust.RULE,),
                 hint=trust.hint(found),
+                page=trust.PAGE,
             )
 
     def _refuse_link(self) -> None:
@@ -538,6 +539,7 @@ class Store:
         raise StateError(
             f"the state folder {self.folder} is a link to {there}, where there is no state of yours",
             hint="remove the link; to keep state elsewhere, run once, move .treadle there, and make the link then",
+            page="docs/howto/faq.md#can-the-state-be-on-another-disk",
         )
 
     def _head_on_disk(self) -> bytes:

@@ -42,8 +42,14 @@ def problem_lines(error: TreadleError, shown: Callable[[str], str] = str, room: 
     page = error.page or (_PAGE_OF_PLANS if place else "")
     if page and room:
         # for people at a terminal: programs that read errors have the same lines as ever
-        lines.append(line("  ", ("see:", "name"), f" {page}"))
+        lines.append(line("  ", ("docs:", "name"), f" {address_of(page)}"))
     return lines
+
+
+def address_of(page: str) -> str:
+    """Return where a page is on the site: `docs/reference/order.md#order` is at `reference/order/#order`."""
+    path, sign, anchor = page.removeprefix("docs/").partition("#")
+    return f"{path.removesuffix('.md')}/{sign}{anchor}"
 
 
 def _shown(text: str) -> str:

@@ -39,7 +39,7 @@ def init_command(call: Call) -> int:
         raise UsageError(
             "there is nothing here to make a plan from",
             facts=[f"looked for {', '.join(FILES)}, Python and C"],
-            hint="docs/reference/plan.md shows how to write one",
+            hint="write one by hand, see tutorials/first-plan/ in the docs",
         )
     draft = merged(drafts)
     text = text_of_plan(draft, root, SCHEMA_FILE)

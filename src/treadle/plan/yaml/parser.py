@@ -111,7 +111,9 @@ def _require_own(found: trust.Found | None, file: str, what: str) -> None:
     if found is not None:
         path, why = found
         where = "" if path == os.path.abspath(file) else f"because of the folder {path}: "
-        raise TreadleError(f"{what} is not used: {where}{why}", facts=(trust.RULE,), hint=trust.hint(found))
+        raise TreadleError(
+            f"{what} is not used: {where}{why}", facts=(trust.RULE,), hint=trust.hint(found), page=trust.PAGE
+        )
 
 
 def decode(file: str, data: bytes) -> Source:
