@@ -3,6 +3,9 @@
 The core says which jobs wait for nothing more (Countdown) and, if there is a window, which may start
 (Admission). Here each of those becomes a task of asyncio, which reports its end at the end of its own last turn.
 Where a job asks for resources, all runs around and within share one admission (`sharing`).
+
+A run waits for everything that it has started, however long a job takes over its cancellation, so nothing
+outlives it. In a walk a coroutine has a grace period instead, as a walk must end.
 """
 
 from __future__ import annotations
@@ -427,7 +430,7 @@ class Run:
                 if self._listener is not None:
                     self._listener(CANCELLING, job)
                 if not isinstance(task, _JobTask):
-                    # it may not have begun, and would tell of no end then
+                    # it may not have begun, and would report no end then
                     task.add_done_callback(partial(self._lost_unseen, job))
                 task.cancel()
         if self._share is not None:

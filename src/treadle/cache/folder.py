@@ -3,6 +3,9 @@
 `ac/ab/KEY` are entries, `cas/ab/SHA256` blobs. Each file is written under another name and renamed, blobs before
 the entry that names them; nothing is synced, as a torn file is found when it is read. Eviction takes no lock: what
 vanishes while it is wanted is a miss.
+
+If only the user can write to the store, damage is found by the digest that the record needs anyway, else by
+SHA-256.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """SignedCache: a store whose entries carry a signature, which finds a wrong entry whose blobs all fit.
 
 Servers may encode an entry anew, so the signature is one over its decoded fields and its key.
+
+It is a cache around a cache: whatever keeps entries can be signed, and the walk knows nothing of it.
 """
 
 from __future__ import annotations

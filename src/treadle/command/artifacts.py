@@ -3,6 +3,10 @@
 They are no outputs and in no fingerprint. Only what an attempt has written itself is moved: no input and no output
 of any action, nothing that git tracks, no link, nothing that is reached through one. A walk without an action that
 names artifacts does not load this.
+
+What an attempt has changed is found by a look before it and one after it, never by a clock. A pattern alone would
+take files of a user. Only the whole plan knows what other actions read and make: if an action with artifacts is
+dirty, the fast path leaves the plan to the full walk.
 """
 
 from __future__ import annotations

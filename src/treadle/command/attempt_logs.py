@@ -1,6 +1,9 @@
 """Logs of the attempts of an action before the last one, in a folder of their own. It knows no jobs.
 
 Only an action that is tried again has such a folder; it goes when the action runs once more.
+
+A log is moved when the next attempt starts, and not when its own ends: so the log of an action is in its usual
+place even if a run ends between two attempts, and a single attempt costs nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,10 @@
 """What a walk does with caches of outputs: it looks up what is about to run, and stores what has run.
 
 Only a walk with caches loads this module, and only when an action is about to run.
+
+A store is asked in a step before the attempt, in a thread, with a queue of its own: no server delays the walk,
+and a look-up takes no token from running actions. When there is room for the action, the answer is checked once
+more with the inputs of that time.
 """
 
 from __future__ import annotations
@@ -154,7 +158,7 @@ class Caching:
         self._free: list[str] = []
         """Folders that are empty again."""
         self._told: set[str] = set()
-        """The kinds of what was told: each is told once a run."""
+        """The kinds of notes that were published: each is published once a run."""
         self._notes: deque[str] = deque()
         self._stored: deque[events.Stored] = deque()
         self._faults: deque[tuple[str, str]] = deque()
@@ -261,7 +265,7 @@ class Caching:
 
         hit = self._found(caches, wanted.keys, wanted.command, self._values_now, lambda _: False, seconds)
         now = monotonic()
-        # a store that fails is told of, and stops being asked, by itself
+        # a store that fails reports that itself, and stops being asked
         has_failed = self._faulted != faults
         if known is None:
             most = max(hit.entry.duration if hit is not None else 0.0, _SLOW_ANYWAY)

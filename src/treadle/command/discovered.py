@@ -2,6 +2,9 @@
 
 It knows the Commands of a walk and which of them ran at the same time, and decides whether what an action has read
 may go on record.
+
+A producer that only a depfile names is waited for from the next run on, and is brought in with its consumer. A
+run that is not recorded logs these names too, so that the next one knows the order.
 """
 
 from __future__ import annotations

@@ -43,7 +43,10 @@ class Discovery:
 
     @property
     def key(self) -> str:
-        """The value of its element, with all that decides what is discovered: if it differs, the action runs."""
+        """The value of its element, with all that decides what is discovered: if it differs, the action runs.
+
+        What it wraps around a program is not in a key: the same files are read without it.
+        """
         return self.path
 
     def prepare(self, root: str) -> None:

@@ -162,7 +162,11 @@ class Fingerprinter:
         return inputs
 
     def compute_once(self, command: Command) -> ActionInputs:
-        """Look no further than whether the outputs exist, for an action with `once`; compare it to `made_once`."""
+        """Look no further than whether the outputs exist, for an action with `once`; compare it to `made_once`.
+
+        A snapshot has no content of them either: readers of such a file must not take an unrecorded value for
+        known.
+        """
         elements = {}
         for output in command.outputs:
             path = os.path.join(self.files.root, output)

@@ -3,6 +3,10 @@
 A `Command` with a `workdir` runs in `.treadle/work/NAME`. There each declared input is a link, or a copy, in its
 relative place, and nothing else is there: what is not declared is missing. After a success each output is renamed
 to its place. A walk without such a Command does not load this module.
+
+No link leads to a whole folder: it would show excluded files, lead out by `..`, and put an output inside of an
+input folder into its real place. Outputs are renamed and not linked back, so that the folder can be removed.
+Those of the last success stay until then, as a failed attempt has not touched them.
 """
 
 from __future__ import annotations
@@ -265,7 +269,7 @@ class FreshRoom(Room):
         above = os.path.dirname(os.path.join(self.folder, output.rstrip("/")))
         if not f"{os.path.realpath(above)}/".startswith(top):
             raise TreadleError(
-                f"its output {output} is behind a link that leads out of its folder",
+                f"its output {output} is below a link that leads out of its folder",
                 hint="make the output itself a link, or write to a real folder",
             )
 

@@ -201,7 +201,7 @@ class CommandJob(ProcessJob):
         self.taken_over: AttemptSpec | None = None
         """The attempt of a killed run that it goes on with, None if it begins its own."""
         self.reads_since = 0.0
-        """When its attempt may have begun to read, in seconds since the epoch: elsewhere that is heard late."""
+        """When its attempt may have begun to read, in seconds since the epoch: an engine reports that late."""
         self.is_left = False
         """Whether its attempt goes on with its engine after the run."""
         self._whole_limit: float | None = None
@@ -326,7 +326,7 @@ class CommandJob(ProcessJob):
 
     def _resource_variables(self, command: Command) -> dict[str, str]:
         """Return the variables that say what it holds; what the command sets itself is left alone."""
-        # beside an engine what runs here has a demand in any case: it learns no more than it would without one
+        # with an engine, actions of this machine have a demand in any case: they learn no more than without one
         if self.demand is not None and self.resources is not None and self.limits.demand is not None:
             said = self.resources.environment()
         else:
@@ -500,15 +500,22 @@ _SUCCESS = outcome("success")
 _RESTORED = outcome("restored")
 _USUAL = (0,)
 MET_BY = "TREADLE_MET_BY"
-"""The variable with what let an action in: a line for each, its kind of outcome and its name."""
+"""The variable with what let an action in: a line for each, its kind of outcome and its name.
+
+Successes are not in it, as they have outputs: a value of theirs would be an input in no fingerprint. An action
+after a failure runs each time, so the variable is never older than the run.
+"""
 _MOST_MET_BY = 64 << 10
 """Bytes of that variable: a system bounds what one may have."""
 _WITH_SHELL = 20
-"""So many scripts of a run have a shell in any case."""
+"""So many scripts of a run have a shell in any case: a run of a few actions neither loads nor tries anything."""
 REPORT = "TREADLE_REPORT"
 """The variable with the path of the report."""
 COLOURED = {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "CARGO_TERM_COLOR": "always"}
-"""Variables that make programs write colours without a terminal. They are not part of fingerprints."""
+"""Variables that make programs write colours without a terminal. They are not part of fingerprints.
+
+A command that redirects, pipes or captures does not get them: it might write escape sequences into an output.
+"""
 _NAME_GPUS = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 """As in `engines.machine`, which a run without demands does not load."""
 _SAY_COLOURS = {"NO_COLOR", *COLOURED}
@@ -516,7 +523,7 @@ _REDIRECTS = (">", "|", "`", "$(")
 
 
 def told_of(met_by: Sequence[Reason]) -> str:
-    """Return the lines that tell an action what let it in; a last one counts those that there is no room for."""
+    """Return which outcomes let an action start, a line for each; a last one counts those without room."""
     lines: list[str] = []
     size = 0
     for reason in met_by:

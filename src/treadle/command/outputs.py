@@ -260,6 +260,9 @@ class Room:
     def _refuse_tracked(self) -> None:
         """Refuse outputs that git tracks and that no run has made, before anything is removed or moved.
 
+        The index is read without git, so the owner of the checkout does not matter: a forged index can at most
+        refuse an action.
+
         :raises TreadleError: there are some
         """
         foreign = []
@@ -307,7 +310,10 @@ class Room:
         self.replaced += sweep.moved
 
     def _make_folders(self, folder: str, aside: str) -> None:
-        """Make a folder and those around it; remove a file of a previous action that is in the way."""
+        """Make a folder and those around it; remove a file of a previous action that is in the way.
+
+        It is made before the start, so no command needs `mkdir -p`, and an empty one afterwards is no failure.
+        """
         full = os.path.join(self.root, folder)
         try:
             _make_folder(full)
@@ -795,9 +801,9 @@ def move_aside(root: str, path: str, folder: str) -> str:
 
 
 def move_from(full: str, path: str, folder: str) -> str:
-    """Do the same with what lies elsewhere.
+    """Do the same with a file that is elsewhere.
 
-    :param full: where it lies
+    :param full: where it is
     :param path: its path relative to the root, which it has in `folder`
     :raises TreadleError: it cannot be moved
     """
@@ -939,7 +945,7 @@ def _remove_empty(full: str) -> bool:
 
 
 def if_full(root: str) -> str:
-    """Return a text if the disk is full, else "": the log of an action could not tell this."""
+    """Return a text if the disk is full, else "": the log of an action could not say this."""
     disk = os.statvfs(root)
     free = disk.f_bavail if os.geteuid() else disk.f_bfree
     return "; no space left on the disk" if disk.f_blocks and not free else ""

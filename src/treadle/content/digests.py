@@ -165,7 +165,7 @@ LITTER = (
 
 An interpreter, a checker, an editor or a file manager writes them next to sources, and nothing reads them as a
 source: byte code, our state, caches of mypy, pytest and ruff, files for swap, locks and backups of vim, emacs and
-LibreOffice, and .DS_Store of macOS.
+LibreOffice, and .DS_Store of macOS. A build may read any other name as a source, such as the `4913` of vim.
 """
 
 

@@ -2,6 +2,9 @@
 
 Paths are names relative to a root, or absolute outside of it, as in `command`. What is remembered of
 links holds for one look: make another object when an action may have turned one.
+
+Outputs count also by their names without links, as links are when the plan is read. If a link is in the place of
+an output folder, the records decide: a link that an action made is not a name of its target.
 """
 
 from __future__ import annotations

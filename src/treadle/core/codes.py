@@ -193,7 +193,10 @@ class Expect:
 
 
 def is_reserved(code: int) -> bool:
-    """Return whether shells report something by this code: what they could not start, or a signal."""
+    """Return whether shells report something by this code: what they could not start, or a signal.
+
+    Neither is the failure that a plan expects, unless it names the code: a crash would pass as a success.
+    """
     return code in _NOT_STARTED or _FIRST_SIGNAL <= code <= _LAST_SIGNAL
 
 

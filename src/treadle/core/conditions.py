@@ -254,7 +254,9 @@ def judge(starts: Iterable[Start]) -> Judgement:
     If all conditions are met it may run, and has to where one was met by something else than a success: a failure
     has no fingerprint, so what follows from it is never up to date. What is not needed or disabled has neither
     failed nor run, so it demands nothing. If one is not met because something failed, it is blocked; else if one is
-    not met because the run ended before, it is not started; else nothing failed, and it is not needed.
+    not met because the run ended before, it is not started; else nothing failed, and it is not needed. A failure
+    wins over the last two, as the run fails anyway. An action that was not needed makes nothing run, as a run
+    with one would never have nothing to do.
     """
     unmet, demanding = [], []
     for start in starts:
@@ -280,5 +282,5 @@ def is_calm(outcome: Outcome) -> bool:
 
 
 def has_failed(outcome: Outcome) -> bool:
-    """Return whether a failure is behind an end, its own or one before it."""
+    """Return whether an end follows from a failure, its own or one before it."""
     return outcome.category == FAIL or outcome.kind in (_BLOCKED, _NOT_READY)

@@ -195,7 +195,9 @@ class Pool:
         return max(sizes, default=None)
 
     def most_beside(self, kind: str, amounts: Mapping[str, float]) -> float | None:
-        """Return how much of a type an attempt may grow to, that one node has beside all else that it asks for.
+        """Return how much of a type an attempt may grow to, that one node has with all else that it asks for.
+
+        The most of each type over all nodes could be a demand that no node meets.
 
         :param amounts: type -> what it asks for; what no node knows, such as a time limit, does not count
         :return: None for any amount
@@ -214,7 +216,10 @@ class Pool:
         return min(most, default=None)
 
     def chosen(self, demand: Demand) -> Demand:
-        """Return the first of a demand and its fallbacks that the whole pool could meet, else the last."""
+        """Return the first of a demand and its fallbacks that the whole pool could meet, else the last.
+
+        What is free now does not count: else one plan would use GPUs or not by chance.
+        """
         if not demand.fallbacks:
             return demand
         several = [replace(demand, resources=one, fallbacks=()) for one in (demand.resources, *demand.fallbacks)]

@@ -148,7 +148,10 @@ def pause_before(attempt: int, backoff: float, jitter: float = 0.0, seed: str = 
 
 
 def _drawn(seed: str) -> float:
-    """Return a number from 0 up to 1 that looks like one of chance, and is the same for the same seed."""
+    """Return a number from 0 up to 1 that looks like one of chance, and is the same for the same seed.
+
+    A generator with state would make each pause depend on the other retries.
+    """
     from xxhash import xxh3_64_intdigest
 
     return xxh3_64_intdigest(seed.encode("utf-8", "surrogatepass")) / 2.0**64

@@ -2,6 +2,11 @@
 
 There are some where we may make them: with the unified hierarchy, in a group that was delegated to us, with the
 controller of memory. Elsewhere `find` returns None, and nothing is said of it. It knows no jobs.
+
+A program is moved into its group right after its start, with what it has started in between. A wrapper would be
+one more program, and moving ourselves there and back would stop all of our threads. Other processes in our group
+are never moved: if there are any, there are no groups. A group costs as much as a short program, so an action has
+one only if it asks for memory or took a second before.
 """
 
 from __future__ import annotations

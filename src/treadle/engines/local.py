@@ -133,7 +133,10 @@ _AGE_OF_KILLS = 1.0
 
 
 def kills_for_memory() -> int | None:
-    """Return how many processes this machine has killed for memory; None where it does not count them."""
+    """Return how many processes this machine has killed for memory; None where it does not count them.
+
+    It is read at most once a second, and after a KILL: a look before each start would cost too much.
+    """
     try:
         fd = os.open("/proc/vmstat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -2,6 +2,9 @@
 
 It knows nothing of what starts them, of jobs and runs. A process that rewrites its own environment is not found by
 its mark. `psutil` looks where there is no `/proc`.
+
+By them a run ends also processes in sessions of their own, even after a success. Until then these may serve other
+actions. A process that is to live on is started without the mark (`env -u TREADLE_RUN`).
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ MARK = "TREADLE_RUN"
 AGENT = "/agent"
 """How a mark ends by which the guard of a worker finds what that has started."""
 WORKER = "/%engine"
-"""How the mark of a worker ends, beside the run that has started it: no action has it, whatever it is called."""
+"""How the mark of a worker ends, after the run that has started it: no action has it, whatever it is called."""
 KILL: int = signal.SIGKILL
 HAVE_PIDFD = hasattr(os, "pidfd_open") and hasattr(signal, "pidfd_send_signal")
 PATIENCE_WITH_A_GROUP = 2.0

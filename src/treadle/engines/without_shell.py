@@ -3,6 +3,11 @@
 What a shell adds is imitated for dash and bash: the variables of a program and their order, and what is said when a
 signal ends it. Each shell of a run is tried once, with a small program. Where that shows anything else than the
 imitation, and wherever a start fails, the shell itself is started: then all it says is its own.
+
+Versions of a shell differ in whether it waits for the program or becomes it, so each is tried before it is
+imitated. The small program is the `cat` of the system: another one on the PATH is a program of the plan. A
+command that might be too long for the system keeps its shell, as the target of its output would be empty by the
+time that the start fails.
 """
 
 from __future__ import annotations
@@ -327,7 +332,7 @@ def _emptied(path: str) -> int:
 
 
 def _probed(argv: Sequence[str], environ: Mapping[str, str], *, has_target: bool) -> Shell | None:
-    """Return a shell that was tried and is as we imitate it; None if it is not, or that cannot be told.
+    """Return a shell that was tried and is as we imitate it; None if it is not, or that cannot be found out.
 
     :param argv: the shell with its options
     :param environ: what it is started with

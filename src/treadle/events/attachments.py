@@ -1,6 +1,9 @@
 """Attachments: what a report shows of the outputs of an action: pictures, and small tables as rows of texts.
 
 What is read is bounded, one file and all of a run. Nothing is followed: an output that is a link is not shown.
+
+They are in the events, bounded in number and size, so a page shows them wherever it is made or moved to. Events
+hold no absolute paths.
 """
 
 from __future__ import annotations

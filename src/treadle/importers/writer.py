@@ -1,4 +1,8 @@
-"""Writes a draft as the text of a plan that passes the checks of plans. It knows no other tools."""
+"""Writes a draft as the text of a plan that passes the checks of plans. It knows no other tools.
+
+Nothing of the source is run. A part that the checks refuse becomes a remark with the reason, so the plan passes
+`check` whatever the source says.
+"""
 
 from __future__ import annotations
 

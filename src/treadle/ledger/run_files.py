@@ -74,7 +74,7 @@ def make_run_folder(state: str, run: str) -> str:
     os.mkdir(folder, 0o755)
     own_files.make_one(folder, above)
     path = os.path.join(folder, EVENTS)
-    # it is of whom the state is of, as all that is made there
+    # it belongs to the owner of the state, as all that is made there
     own_files.create(path, "")
     return path
 

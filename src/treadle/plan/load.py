@@ -1,4 +1,8 @@
-"""Loads a plan: reads and checks its files, and returns a Plan or raises its errors."""
+"""Loads a plan: reads and checks its files, and returns a Plan or raises its errors.
+
+Little is done per action, without checking less: what many actions share (the text of a script, settings from
+`defaults`, a common source) is checked once. The YAML parser takes a third of the time that remains.
+"""
 
 from __future__ import annotations
 

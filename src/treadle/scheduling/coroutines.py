@@ -1,6 +1,9 @@
 """Coroutines: runs jobs that are coroutines, thousands at once, in one event loop in one thread.
 
 It knows nothing of tokens and time limits. Nothing here loads asyncio before the first such job comes.
+
+That thread is not the one of the scheduler, which calls hooks and waits for programs: a coroutine that computes
+would delay them.
 """
 
 from __future__ import annotations

@@ -205,7 +205,7 @@ class Scheduler:
                 self._coroutines.close()
             self.runner.close()
             self._stopped = time()
-            # what comes after this is not called any more, which `thread` tells
+            # what comes after this is not called any more, as `thread` shows
             self._make_calls()
             self.thread = 0
 
@@ -585,9 +585,10 @@ class Scheduler:
     def _refill(self, job: Job) -> None:
         """Start what waits before the end of a job is seen to, if that end makes nothing ready that might go first.
 
-        Only beside others, and only where each of its queue could run beside it: what runs alone is over before the
-        next one starts, and one of the two may use files that the other one has left. A demand may be a name that
-        means such files too.
+        Only while others run, and only where each of its queue could run at the same time: what runs alone is
+        over before the next one starts, and one of the two may use files that the other one has left. A demand
+        may be a name that means such files too. A missing output is noticed one start later then: else a core
+        would be idle meanwhile.
         """
         queue = job.queue_name
         if (
@@ -963,7 +964,7 @@ def _is_number(value: object, kinds: Any) -> bool:
 
 
 def _ignore_end(_: Hashable) -> None:
-    """Stand in for `notify_end`: jobs that a Scheduler runs report their end to it by themselves."""
+    """Take the place of `notify_end`: jobs that a Scheduler runs report their end to it by themselves."""
 
 
 def _as_datetime(seconds: float | None) -> datetime | None:

@@ -2,6 +2,8 @@
 
 What a failure has blocked, and what was not needed, has no run of its own. That follows from the graph: the
 outcomes of what it needs came after its own.
+
+Blocked actions are not put on record, as one failure may block 100,000 of them.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class LastOutcome:
-    """How an action ended when something was last heard of it.
+    """How an action ended, by the last that is known of it.
 
     :ivar at: when, in milliseconds since the epoch
     :ivar duration: seconds of its last attempt; this and what follows is None where nothing ran

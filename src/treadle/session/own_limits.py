@@ -1,4 +1,7 @@
-"""own_limits: the time limits and repetitions that a call gives to actions, in place of those of the plan."""
+"""own_limits: the time limits and repetitions that a call gives to actions, in place of those of the plan.
+
+They are kept apart from the Commands, so neither a snapshot nor a record can hold them.
+"""
 
 from __future__ import annotations
 

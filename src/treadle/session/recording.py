@@ -1,4 +1,8 @@
-"""A run that records itself: what it says of itself, and how it ends. Each run does, so it has to be quick."""
+"""A run that records itself: what it says of itself, and how it ends. Each run does, so it has to be quick.
+
+The command line is recorded with the plan and not before it: only the plan says which variables are secret, and
+the value of one may be on the command line. If the plan cannot be loaded, no value is recorded.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@ A producer that fails is an action that fails: its plan stays unread, what depen
 goes on as far as -k says. If it says that it does not apply, or was not needed, what depends on it is not needed.
 An action that needs such a producer, that reads what the plan's actions have made in previous runs, or that cannot
 be understood without the plan depends on it.
+
+It is apart from `generated_plans`: the call that loads a plan needs that module, and this one needs the call.
 """
 
 from __future__ import annotations

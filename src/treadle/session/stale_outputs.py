@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 class Stale:
     """The outputs of actions that are no longer in the plan.
 
+    An output that an action could make with another parameter value is none: which values are still wanted is not
+    known.
+
     :param paths: the paths that may be removed, with the owner of each
     :param kept: the paths that stay, as their actions had `keep`
     :param keys: the keys of the records of these actions

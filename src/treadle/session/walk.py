@@ -333,6 +333,7 @@ def limit_settings(call: Call, ends: int = 0) -> dict[str, Any]:
     :param ends: how many actions have run in earlier walks of it
     """
     options = call.options
+    # the walk stops as by a signal at its deadline, so there is one way to stop: looks and questions end too
     deadline = None if options.run_timeout is None else call.began + options.run_timeout
     return {"deadline": deadline, "stop_after": max(options.stop_after - ends, 0)}
 

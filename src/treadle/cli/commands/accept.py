@@ -1,4 +1,8 @@
-"""`accept`: puts what actions have made into the places of their baselines. It runs no action."""
+"""`accept`: puts what actions have made into the places of their baselines. It runs no action.
+
+It writes no record, so the action runs once more: an attempt without a record keeps no fingerprint, and nothing
+says that the other inputs are still those of that attempt.
+"""
 
 from __future__ import annotations
 

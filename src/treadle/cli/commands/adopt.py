@@ -83,6 +83,7 @@ def _with_outputs(call: Call, plan: Project, uids: list[str]) -> list[str]:
         if command.outputs or command.edits:
             found.append(uid)
         else:
+            # a record of a check would say that it succeeded, and no run has seen that
             call.console.warn(f"{uid} cannot be adopted: it has no outputs")
     if not found:
         raise TreadleError("there is nothing to adopt", hint="name actions with outputs")

@@ -239,6 +239,7 @@ class Cleaner:
         self._is_dry = is_dry
         self._mounts: frozenset[str] | None = None
         self._seen: set[str] = set()
+        # after a change of the branch an output of the other one may be a source of this one, with equal content
         self._tracked = git.Tracked()
 
     def take(
@@ -360,7 +361,11 @@ class Cleaner:
         self._call.console.warn(f"{path} cannot be removed: {said}")
 
     def why_not(self, path: str) -> str:
-        """Return why a path is not removed, a link or a mount on the way to it; else ""."""
+        """Return why a path is not removed, a link or a mount on the way to it; else "".
+
+        A run does remove outputs below a link or a mount (`out -> /scratch/out`): its action has written them by
+        the same path, and could not be checked otherwise.
+        """
         folder = os.path.dirname(os.path.join(self._real_root, path))
         if os.path.realpath(folder) != folder:
             return "a folder on its path is a link"

@@ -1,4 +1,8 @@
-"""`forget`: records dropped, so that actions run again; files left to the user. It starts nothing."""
+"""`forget`: records dropped, so that actions run again; files left to the user. It starts nothing.
+
+A file that is on no record is an ordinary file. To claim files that no record describes could remove those of a
+user.
+"""
 
 from __future__ import annotations
 

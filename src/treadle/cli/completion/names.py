@@ -1,6 +1,9 @@
 """The names of a plan for completion: from its text and, if needed, from its outline.
 
 Problems of a plan do not matter here, if its names can be read.
+
+Families, groups and parameters are in the text. Only instances and outputs need the loaded plan, and loading it
+takes longer than a key press should.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Algorithms that few callers need: contexts, pruning, and what networkx knows.
 
-It works on edges and knows nothing of the graph class. networkx is imported where it is needed: no run needs it.
+It works on edges and knows nothing of the graph class. networkx is imported where it is needed: that takes longer
+than a whole run with nothing to do, and no run needs it.
 """
 
 from __future__ import annotations

@@ -147,7 +147,10 @@ class _Vars:
         return f"at {self.validator.source.place(node.start)}"
 
     def _glob(self, name: str, table: Table) -> None:
-        """Keep a glob with its values filled in; it is evaluated where it is used."""
+        """Keep a glob with its values filled in; it is evaluated where it is used.
+
+        Elsewhere than as a whole value it is an error, so a value never becomes syntax.
+        """
         found = glob(self.validator, table)
         patterns, exclude = (
             [Template(one.source, one.node, (text,)) for one in templates for text in self.scope.patterns(one)]

@@ -183,7 +183,8 @@ class DeclaredOutputs:
         """Return the outputs in a tree that it does not count, and that are no litter: an action makes them.
 
         An output stays out if a pattern of `exclude` says its name, or that of a folder around it, without `*`, `?`
-        or `[`: what is left out by its name is meant.
+        or `[`: what is left out by its name is meant. So a pattern, and one of LITTER, never hides a generated
+        source.
         """
         found = self._hidden.get((tree, exclude))
         if found is None:

@@ -332,7 +332,7 @@ class Linker:
         """Add the edges that yield, where they close no circle.
 
         Packages that link to each other, each with its outputs, would wait for each other: there the order of the
-        plan decides.
+        plan decides. They settle after a run or two, so the plan is not refused.
         """
         yielding = {uid: deps.yielding for uid, deps in self.dependencies.items() if deps.yielding}
         if not yielding:

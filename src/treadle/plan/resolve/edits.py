@@ -1,4 +1,10 @@
-"""Files that actions edit in place: finds and checks them, and lets their readers wait."""
+"""Files that actions edit in place: finds and checks them, and lets their readers wait.
+
+An edited file is part of the result of its action, and not of its key: else a formatter would run again for its
+own change. A file has one editor, as two would run in turns for ever. A reader brings the editor into the run, as
+with outputs: with an edge that only orders, a check that is requested alone would be recorded for a text that the
+next run changes.
+"""
 
 from __future__ import annotations
 
