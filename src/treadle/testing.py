@@ -138,7 +138,7 @@ class ManualRunner:
         return self._processes[key]
 
     def tells_start(self, key: object) -> bool:  # noqa: ARG002 - it is the same for all
-        """Return whether `poll` tells when it starts: it starts at once."""
+        """Return whether `poll` reports its start: it starts at once."""
         return False
 
     def knows(self, key: object) -> bool:
@@ -353,7 +353,7 @@ LIES = (
     *("longer blobs", "other blobs", "blobs without end", "faults", "faults of the system"),
     *("an entry that is no bytes", "blobs that are not written", "bugs"),
 )
-"""The ways in which a `LyingCache` lies."""
+"""The ways in which a `LyingCache` is wrong."""
 TRUTH = "the truth"
 """With this it does not lie."""
 
@@ -362,7 +362,7 @@ class LyingCache:
     """An OutputCache that does not return what was stored: nothing of it may come to harm.
 
     :param cache: what keeps the truth
-    :param lie: how it lies, one of `LIES`
+    :param lie: how it is wrong, one of `LIES`
     """
 
     name = "lying"

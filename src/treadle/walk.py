@@ -423,7 +423,7 @@ class Walk:
         return scheduler
 
     def _runners(self) -> dict[str, BaseRunner]:
-        """Return name -> what runs attempts there, of each engine beside this machine."""
+        """Return name -> what runs attempts there, of each engine other than this machine."""
         if not self.engines:
             return {}
         from .engines.base import BaseRunner
@@ -469,7 +469,7 @@ class Walk:
         return {"": 1 / max(1, most if self.max_running is None else min(most, self.max_running))}
 
     def stop(self, stop_mode: int = STOPPING) -> None:
-        """Tell the walk to end; any thread and any signal handler may call this.
+        """Request the end of the walk; any thread and any signal handler may call this.
 
         Before the first run it counts for that one; after a run it comes too late, and the next one is not stopped.
 

@@ -859,7 +859,7 @@ def test_a_file_that_its_folder_only_links_to_is_no_output(project: Project, cas
     project.write("src/q/z", "mine")
     write(project, f"a: {{sh: '{script}', out: {out}, workdir: fresh}}")
     done = project.treadle("run")
-    assert (done.code, "is behind a link that leads out of its folder" in done.text) == (1, True), done.text
+    assert (done.code, "is below a link that leads out of its folder" in done.text) == (1, True), done.text
     assert (project.read("src/x"), project.read("src/q/z")) == ("mine", "mine")
 
 

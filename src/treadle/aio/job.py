@@ -38,7 +38,7 @@ class JobHolder(Protocol):
 
 
 class _Told:
-    """Tells the outcome of a job. A program may set an attribute of this name in place of it."""
+    """Names the outcome of a job. A program may set an attribute of this name in place of it."""
 
     def __get__(self, job: AbstractJob, owner: type) -> Outcome | None:
         return job._aio_outcome()

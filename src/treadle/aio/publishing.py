@@ -112,7 +112,10 @@ class _PublishedRun:
         self._bus.publish("round")
 
     def _publish_left_out(self, job: AbstractJob, ended: Outcome) -> None:
-        """Publish that a job will not start by its conditions; what the run does not come to is told at its end."""
+        """Publish that a job will not start by its conditions.
+
+        Jobs that the run does not reach are reported at its end.
+        """
         if ended.end == NOT_STARTED:
             return
         self._left_out.add(job)

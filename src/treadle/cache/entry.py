@@ -204,7 +204,7 @@ def differing(entry: Entry, other: Entry) -> list[str]:
 def stays_inside(path: str, target: str) -> bool:
     """Return whether a link leads to a place in the root, whatever else is a link, and to no state or repository.
 
-    `..` counts only at the beginning: behind a name that is itself a link it would lead anywhere.
+    `..` counts only at the beginning: after a name that is itself a link it would lead anywhere.
 
     :param path: of the link, relative to the root
     """

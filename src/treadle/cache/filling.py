@@ -1,4 +1,4 @@
-"""What is done beside a run: work in threads, and filling nearer stores with what a farther one has returned."""
+"""Work in threads during a run, and filling nearer stores with what a farther one has returned."""
 
 from __future__ import annotations
 

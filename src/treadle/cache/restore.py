@@ -294,7 +294,7 @@ class Placement:
         parent, is_direct = self._folder(root, folder)
         if is_link and not is_direct:
             # what `..` leads to was judged by names
-            raise NotPlacedError(f"the link {output} would be behind another link")
+            raise NotPlacedError(f"the link {output} would be below another link")
         self._move(source, name, parent, own)
 
     def _place_tree(self, root: int, source: int, name: str, output: str) -> None:
@@ -303,7 +303,7 @@ class Placement:
             raise NotPlacedError(f"{output} holds {min(names)}, which stays there")
         inside = self._keep(os.open(name, _FOLDER, dir_fd=source))
         if not is_direct and _has_links(inside):
-            raise NotPlacedError(f"{output} is behind a link, and has links in it")
+            raise NotPlacedError(f"{output} is below a link, and has links in it")
         for own in os.listdir(inside):
             self._move(inside, own, target, own)
 
@@ -343,7 +343,7 @@ class Placement:
                 continue
             if name == "..":
                 if len(way) == 1:
-                    raise NotPlacedError(f"{path} is behind a link that leads out of the root")
+                    raise NotPlacedError(f"{path} is below a link that leads out of the root")
                 way.pop()
                 continue
             try:
@@ -356,7 +356,7 @@ class Placement:
                 text = os.readlink(name, dir_fd=way[-1])
                 followed += 1
                 if followed > _MOST_LINKS:
-                    raise NotPlacedError(f"{path} is behind too many links") from None
+                    raise NotPlacedError(f"{path} is below too many links") from None
                 if text.startswith("/"):
                     text, way = self._below_root(text, path), [root]
                 todo += reversed(text.split("/"))
@@ -370,7 +370,7 @@ class Placement:
         for top in (self._root, os.path.realpath(self._root)):
             if full == top or full.startswith(f"{top}/"):
                 return full[len(top) :].strip("/")
-        raise NotPlacedError(f"{path} is behind a link that leads out of the root")
+        raise NotPlacedError(f"{path} is below a link that leads out of the root")
 
     def _take_back(self) -> None:
         while self._placed:

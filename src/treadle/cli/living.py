@@ -26,7 +26,7 @@ WORDS = {
 
 
 def is_told(state: Mapping[str, Any]) -> bool:
-    """Return whether a run has said what is told here: one of another version may say something else."""
+    """Return whether the state of a run has the fields that are shown here: another version may send others."""
     running, waiting = state.get("running"), state.get("waiting")
     if not isinstance(running, list) or not isinstance(waiting, list):
         return False

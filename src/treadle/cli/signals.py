@@ -25,7 +25,7 @@ class Interrupts(StopRequests):
     """Takes signals for requests to end.
 
     The first one asks what runs to end, the second ends it at once, the third kills it from here and ends us as
-    we stand: the loop, which should have done so, may hang or may not have come to it. Where there is no walk
+    we are: the loop, which should have done so, may hang or may not have come to it. Where there is no walk
     the first one ends us: nothing has been started and nothing is half-written then, and an exception out of a
     signal handler may surface anywhere.
     """

@@ -235,7 +235,7 @@ def read_by(command: Command) -> Iterable[str]:
 def _plain(path: str, prefixes: Iterable[str] = ()) -> str:
     """Return a path without `.`, `..` and empty names, as text; `./` stays.
 
-    :param prefixes: the root as absolute paths with a trailing `/`: what lies below one of them is relative to it
+    :param prefixes: the root as absolute paths with a trailing `/`: a path below one of them is relative to it
     """
     if path.startswith("/"):
         full = "/" + _joined(".", path.lstrip("/")) + "/" * path.endswith("/")

@@ -1,4 +1,4 @@
-"""What a run that was killed has left with an engine: told to stop by its lease, and waited for.
+"""What a run that was killed has left with an engine: stopped by its lease, and waited for.
 
 Its workers see the folder of the run, and that alone. What none of them has begun is begun by nothing any more, and
 the engine takes it out of its queue. What one has begun ends by the lease, or by its silence where the lease cannot
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from treadle.engines.spec import Engine
 
 MARGIN = GRACE + 10.0
-"""Seconds beside the lease after which what has seen no sign of its run has ended."""
+"""Seconds in addition to the lease after which what has seen no sign of its run has ended."""
 _LONGEST_NAP = 1.0
 _STOPS = 3
-"""How often an engine is told to end what waits with it."""
+"""How often an engine is asked to end attempts that wait with it."""
 
 
 def end_elsewhere(
@@ -73,7 +73,7 @@ def end_elsewhere(
     patience = max(outlives, seconds) + MARGIN if is_known else seconds + MARGIN
     if living or not is_known:
         say(f"a killed run may have left something with {engine}: waiting up to {patience:g} s for its end")
-    # without its folder nothing tells what it had: all of it ends as it can show no life any more
+    # without its folder nothing says what it had: all of it ends as it can show no life any more
     while (living or not is_known) and clock() - began <= patience:
         if not wait or (until is not None and monotonic() >= until):
             left = listed(living, 3) if living else "what it began with"
@@ -137,7 +137,7 @@ def _tokens(folder: RunFolder) -> list[str]:
 
 
 class Living:
-    """The attempts of a killed run that may be running: of each it is looked for what tells that it does not.
+    """The attempts of a killed run that may be running: for each, evidence is looked for that it is not.
 
     :param folder: that of the run
     :param tokens: attempts that workers have begun

@@ -1,6 +1,6 @@
 """Reports of actions: the file that TREADLE_REPORT names is read after the end of an attempt, and removed.
 
-What is in it changes no outcome: what is wrong with it is told, and the rest counts. Only an attempt that has
+What is in it changes no outcome: what is wrong with it is reported, and the rest counts. Only an attempt that has
 written one loads this module.
 """
 
@@ -30,7 +30,7 @@ def take(path: str, values: Values, *, cwd: str, root: str, secrets: Collection[
 
     :param values: what it says is added here
     :param cwd: the folder that artifacts are relative to
-    :param root: the folder below which they are told by their relative paths
+    :param root: the folder that their paths are relative to in reports
     :param secrets: values that are replaced in all texts
     """
     try:

@@ -144,7 +144,7 @@ def _are_outputs_kept(spec: AttemptSpec) -> bool:
 
 
 def _specs_in(folder: RunFolder) -> list[AttemptSpec]:
-    """Return the attempts of which a run has not heard that they have ended."""
+    """Return the attempts whose end a run has not received."""
     try:
         names = sorted(os.listdir(os.path.join(folder.path, "specs")))
     except OSError:

@@ -478,7 +478,7 @@ class CommandWalk(Walk):
         return callable(self.caches) or not all(one.is_own for one in self.caches)
 
     def leave(self) -> None:
-        """Tell the walk to end as `stop` does, but leave running what an engine runs: another run takes it over."""
+        """End the walk as `stop` does, but leave running what an engine runs: another run takes it over."""
         from treadle.engines.remote import RemoteRunner
 
         for runner in self._found_runners.values():
@@ -696,7 +696,7 @@ class CommandWalk(Walk):
         return has_happened(report)
 
     def stop(self, stop_mode: int = STOPPING) -> None:
-        """Tell the walk to end, see `Walk.stop`; the actions at the end go on unless `stop_mode` is KILLING."""
+        """End the walk, see `Walk.stop`; the actions at the end go on unless `stop_mode` is KILLING."""
         if not self._is_last or stop_mode >= KILLING:
             super().stop(stop_mode)
             return
@@ -981,7 +981,7 @@ class CommandWalk(Walk):
         if entry is None:
             return marked
         last = entry.last_run
-        # of what was cut off nothing tells when that was
+        # nothing says when something was cut off
         return float("inf") if last is None else max(last.ended_at, marked)
 
     def comes_before(self, uid: str) -> Collection[str]:
@@ -1255,7 +1255,7 @@ class CommandWalk(Walk):
         return ()
 
     def _keep_artifacts(self, job: CommandJob, ended: Outcome) -> None:
-        """Move what an attempt has left beside its outputs, as its artifacts say; that changes no outcome."""
+        """Move the artifacts of an attempt, as they are declared; that changes no outcome."""
         from .artifacts import FOLDER, declared_in
 
         artifacts, job.artifacts = job.artifacts, None

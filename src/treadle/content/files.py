@@ -54,7 +54,7 @@ class Look:
     def has_moved(self, after: Look) -> bool:
         """Return whether the file may have held something else between this look and a later one.
 
-        Whoever links to a file or sets its mode moves its ctime, and has not written to it. Any other move of the
+        A new link to a file or another mode moves its ctime without a write. Any other move of the
         stamp counts, also where the content is the same in the end: it may have been another one in between.
         """
         if self.stamp == after.stamp:
@@ -216,7 +216,7 @@ class Files:
         self.learned: dict[str, tuple[Stamp, str]] = {}
         """What was read and is sure: worth to be known in the next run."""
         self.stand_ins: Mapping[str, str] = {}
-        """Folder -> the file that stands for it and all in it where it is read."""
+        """Folder -> the file that represents it and all in it for readers."""
         self.clock = time_ns
         self.is_stop_requested = is_stop_requested
         self.fine_device = fine_device
@@ -302,7 +302,7 @@ class Files:
     def _see_success(self, path: str, other: str, *, again: bool) -> Seen:
         """Return a look at something in the output of a success: that it is there, and which success it was.
 
-        :param other: the file that stands for the success
+        :param other: the file that represents the success
         """
         now = self.clock()
         full = self._full(path)
@@ -510,7 +510,7 @@ def moved(before: Seen, after: Seen, own: str = "") -> bool:
 def differing(before: Seen, after: Seen) -> list[str]:
     """Return the paths in a tree that may have held something else for a while between two looks, sorted.
 
-    A folder is one of them if a name came and went in it, and nothing else in it tells.
+    A folder is one of them if a name came and went in it, and nothing else in it shows that.
     """
     files = _differing(before.looks, after.looks)
     folders = _differing(before.folders, after.folders)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Path = str | os.PathLike[str]
 
 FINGERPRINT_VERSION = "treadle-1"
-"""Stands in each fingerprint; another version is another fingerprint, and is not loaded."""
+"""Part of each fingerprint; another version is another fingerprint, and is not loaded."""
 
 OS_RELEASE = ("/etc/os-release", "/usr/lib/os-release")
 

@@ -1,6 +1,6 @@
 """The socket of a run: takes one request per connection, as a line of JSON, and writes one line as its answer.
 
-It lives in the thread beside the loop of the run, and never waits: a client that sends slowly, or does not read, is
+It lives in a thread next to the loop of the run, and never waits: a client that sends slowly, or does not read, is
 closed after some seconds and holds up nothing. What a request does is not known here.
 """
 

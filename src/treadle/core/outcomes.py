@@ -96,7 +96,7 @@ _SAID_BY_REASON = {
     *("success", "restored", "failed", "error", "broken", "timeout", "invalid", "interrupted"),
     *("skip", "skipped", "blocked", "not_needed", "disabled", "not_started"),
 }
-"""Kinds whose reason is enough: it says what went wrong, or stands after the word of the end."""
+"""Kinds whose reason is enough: it says what went wrong, or follows the word of the end."""
 
 
 def words(kind: str) -> str:

@@ -198,7 +198,7 @@ class PoolAdmission(Admission):
         """queue -> a heap of the first of each line; an element whose number is not that of its line is stale."""
         self._number = 0
         self._is_lowered = False
-        """Whether there may be less of something than what waits was told."""
+        """Whether there may be less of something than waiting jobs have been promised."""
         self._taken: dict[int, _Held] = {}
         self._reservation: _Reservation | None = None
         self._alone: int | None = None
@@ -463,7 +463,7 @@ class PoolAdmission(Admission):
     def pending(self) -> list[tuple[Any, str, int, tuple[tuple[str, int], ...]]]:
         """Return what waits, in order: the item, its queue, its tokens, and what it asks for that is not free.
 
-        That is a list of types with the amounts; one that is behind others, or exclusive, may lack nothing.
+        That is a list of types with the amounts; one that waits for others, or is exclusive, may lack nothing.
         """
         found = []
         for line in self._line_of.values():
@@ -606,7 +606,7 @@ class PoolAdmission(Admission):
         )
 
     def _is_spare(self, need: Mapping[str, int], kept: _Reservation) -> bool:
-        """Return whether the node of a reservation has what others need, beside what is kept."""
+        """Return whether the node of a reservation has what others need, in addition to what is kept."""
         return all(self._available(kept.room, kind, kept) >= amount for kind, amount in need.items())
 
     def _available(self, room: Room, kind: str, kept: _Reservation | None) -> int:

@@ -166,7 +166,7 @@ class ActionStates:
         self._attempts[name] = (number, step(ATTEMPT, state, end, f"attempt {number} of {name}"))
 
     def _pass(self, name: str, new: str) -> None:
-        """Come to a state, by those between that were not told."""
+        """Come to a state, through those between that were not reported."""
         old = self._states.get(name, WAITING)
         if new not in _REACHED[old]:
             raise InternalError(f"{name} that is {old} cannot become {new}")

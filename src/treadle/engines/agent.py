@@ -246,7 +246,7 @@ class Agent:
             return
         run = self._runs.get(spec.run)
         if spec.number > 1 or spec.run not in self._known_runs:
-            # what was given up as nothing could tell that it lives may live here
+            # what was given up without a sign of life may live here
             self._known_runs.add(spec.run)
             end_leftovers()
             if spec.number > 1:
@@ -368,7 +368,7 @@ class Agent:
     def _is_held(self, one: _Attempt, end: AttemptEnd) -> bool:
         """Return whether the end of an attempt is held back: what asked its programs to end may ask us right now.
 
-        An engine that ends a job or a host tells all of its processes, in any order. Then it is lost, and has not
+        An engine that ends a job or a host signals all of its processes, in any order. Then it is lost, and has not
         failed.
         """
         if end.code != -signal.SIGTERM or one.is_asked or one.ends_as:
@@ -464,7 +464,7 @@ class Agent:
             self._tell_guard()
 
     def _see_to_guard(self) -> None:
-        """Start another guard if the one that there was has ended, and tell it how long we may be silent."""
+        """Start another guard if the one that there was has ended, and give it the time that we may be silent."""
         assert self._guarding is not None
         if self._guarding.see_to_it(self._living_marks()):
             self._tell_guard()

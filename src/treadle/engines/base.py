@@ -42,7 +42,7 @@ if TYPE_CHECKING:
             """
 
         def tells_start(self, key: object) -> bool:
-            """Return whether `poll` tells when what `start` takes under this key starts: it may wait first."""
+            """Return whether `poll` reports the start of what `start` takes under this key: it may wait first."""
 
         def knows(self, key: object) -> bool:
             """Return whether it was started under this key and has not been reported as ended."""
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         def poll(self, timeout: float | None) -> Sequence[AttemptStart | AttemptEnd]:
             """Wait until something ends, `wake` is called or `timeout` seconds are over: return what ended.
 
-            What has started is told too, where `tells_start` says so.
+            Starts are reported too, where `tells_start` says so.
             """
 
         def stop(self, key: object) -> None:
@@ -78,7 +78,7 @@ GRACE = 5.0
 
 
 LEFT = "left"
-"""The cause of the end of an attempt that goes on with its engine, as the run was told to leave it."""
+"""The cause of the end of an attempt that goes on with its engine, as the run was asked to leave it."""
 
 
 class Attempt:
@@ -171,7 +171,7 @@ class Attempt:
 
 
 _OF_THIS_PROCESS = ("direct", "inputs", "own_session")
-"""What of an attempt says nothing to another process, or is told in another way."""
+"""Fields of an attempt that mean nothing to another process, or that reach it in another way."""
 
 
 class AttemptStart:
@@ -232,7 +232,7 @@ class BaseRunner:
         self.on_end: Callable[[], None] | None = None
         """Called whenever a start or an end was reported, from the thread that reports it."""
         self.on_note: Callable[[str], None] | None = None
-        """Called with what is to be told of a run, from any thread."""
+        """Called with notes about a run, from any thread."""
         self._running: dict[object, Attempt] = {}
         self._ends: SimpleQueue[AttemptStart | AttemptEnd | None] = SimpleQueue()
         self._told: list[AttemptStart | AttemptEnd] = []
@@ -279,7 +279,7 @@ class BaseRunner:
         self._put(AttemptEnd(key, code, error, usage=usage, cause=cause, host=host))
 
     def note(self, text: str) -> None:
-        """Tell something of the run that is no end, such as what attempts wait for; any thread may call this."""
+        """Report something other than an end, such as what attempts wait for; any thread may call this."""
         if self.on_note is not None:
             self.on_note(text)
 
@@ -319,7 +319,7 @@ class BaseRunner:
                 raise
 
     def tells_start(self, key: object) -> bool:  # noqa: ARG002 - it is the same for all
-        """Return whether `poll` tells when it starts."""
+        """Return whether `poll` reports its start."""
         return self.reports_starts
 
     def knows(self, key: object) -> bool:

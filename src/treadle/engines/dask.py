@@ -1,6 +1,6 @@
 """The engine `dask`: attempts run on the workers of a Dask cluster, one that is there or one started for the run.
 
-Dask transports: it is told on which worker an attempt runs, and is asked which workers there are. It never decides
+Dask transports: it gets the worker for each attempt, and is asked which workers there are. It never decides
 whether anything runs twice, nor how it has ended. What could wait for a scheduler or a worker that does not answer
 is asked in a thread of its own: the lease of the run must not wait for it.
 """
@@ -147,7 +147,7 @@ class Dask:
         self._asked: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         """What is asked of the scheduler, one after the other."""
         self._told: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        """What workers are told: one that does not answer must not keep the scheduler from being asked."""
+        """For messages to workers: one that does not answer must not keep the scheduler from being asked."""
         self._next_look = 0.0
         self._is_looking = False
         self._lost_at: float | None = None
@@ -221,7 +221,7 @@ class Dask:
         return hints
 
     def stop(self, handles: Sequence[str], *, kill: bool) -> None:
-        """Tell the workers that have them; the lease tells the others."""
+        """Ask the workers that have them; the lease stops the others."""
         by_worker: dict[str, list[str]] = {}
         for token in handles:
             one = self._attempts.get(token)
@@ -404,7 +404,7 @@ class Dask:
         hints = []
         for one in list(self._held.values()):
             self._forget(one)
-            # of what has begun the report tells
+            # what has begun has a report
             if not os.path.exists(self._run.owner(one.spec.token)):
                 hints.append(Hint(one.spec.token, GONE, why, "broken"))
         return hints
@@ -477,7 +477,7 @@ class Dask:
             self._said.put(lambda: self._take_silence(client, why))
             return
         except Exception:
-            # what has become of the connection is told otherwise
+            # what has become of the connection is reported otherwise
             self._said.put(lambda: self._see(client, None))
             return
         self._said.put(lambda: self._see(client, workers))
@@ -495,7 +495,7 @@ class Dask:
         self._workers = workers
         return [hint for address in gone for hint in self._lose_worker(address)]
 
-    # what is heard
+    # what arrives
 
     def _hear(self, event: tuple[float, list[str]]) -> None:
         """Take in a hint of a worker; called in the thread of the client."""
@@ -713,7 +713,7 @@ def _within(seconds: float, ask: Callable[[], Any], asked: str) -> Any:
 
 
 def _has_keys(distributed: Any, protocol: str) -> bool:
-    """Return whether Dask is told keys: by `wss` it speaks without them to whatever has a public certificate."""
+    """Return whether Dask gets keys: by `wss` it speaks without them to whatever has a public certificate."""
     return protocol != "wss" or distributed.Security().get_connection_args("client").get("ssl_context") is not None
 
 

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     parser.add_argument("--folder", required=True, help="a folder for files of the workers")
     given = parser.parse_args(argv)
     seal_descriptors()
-    # the run tells us when it is over, also where the terminal has interrupted both
+    # the run says when it is over, also where the terminal has interrupted both
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     said = os.dup(1)
     os.set_inheritable(said, False)

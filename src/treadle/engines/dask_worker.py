@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from distributed import Scheduler, Worker
 
 TELL_START_AFTER = 0.2
-"""Seconds after which it is told that an attempt has started: what is over by then is told by its end alone."""
+"""Seconds after which the start of an attempt is reported: of what is over by then only the end is."""
 PLUGIN = "treadle"
 """The name of what a worker calls when it is closed."""
 
@@ -161,7 +161,7 @@ async def run_spec(path: str, token: str, topic: str, patience: float, delay: fl
             start.cancel()
         if hint.what != ENDED:
             say(hint)
-        # the end of the task tells the rest
+        # the end of the task says the rest
         is_over.set()
 
     if alone:

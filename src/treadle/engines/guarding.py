@@ -69,11 +69,11 @@ class Guarding:
         self._say(os.fsencode("".join(said)))
 
     def show_life(self, seconds: float) -> None:
-        """Tell it that the worker lives, and may be silent for so long."""
+        """Report that the worker lives, and may be silent for so long."""
         self._say(f"alive {seconds}\n".encode())
 
     def rest(self) -> None:
-        """Tell it that there is nothing to guard."""
+        """Report that there is nothing to guard."""
         self._say(b"rest\n")
 
     def tell_in(self, path: str) -> None:

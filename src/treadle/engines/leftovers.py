@@ -1,7 +1,7 @@
 """What workers of this machine have left that were killed together with their guards: found by mark, and ended.
 
 A worker has a guard that ends what it has started, and starts another one when that is killed. What kills both at
-once leaves programs without either. Their marks name the worker; that it has no guard tells that they are left.
+once leaves programs without either. Their marks name the worker; that it has no guard shows that they are left.
 """
 
 from __future__ import annotations

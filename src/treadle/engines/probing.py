@@ -1,4 +1,4 @@
-"""What a worker has to see of a run before it runs anything of it, and what it tells of itself when it is asked.
+"""What a worker has to see of a run before it runs anything of it, and what it says of itself when it is asked.
 
 A file system that is not the same on both sides, or that has locks for one machine only, and clocks that are far
 apart: with each of these a run could go wrong silently. So each worker compares, with its first attempt of a run.

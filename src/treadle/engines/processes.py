@@ -39,7 +39,7 @@ WORKERS = 2
 class _Worker:
     """A worker process.
 
-    :ivar place: the node of the pool that it stands for
+    :ivar place: the node of the pool that it is
     :ivar tokens: what it was given and has not ended -> until when it is to begin, None once it has
     """
 
@@ -51,7 +51,7 @@ class _Worker:
         self.tokens: dict[str, float | None] = {}
         self.rest = b""
         self.unsaid = b""
-        """What it is to be told when it has room for that."""
+        """Messages to send when it has room for them."""
         self.child = subprocess.Popen(
             [sys.executable, "-P", "-m", "treadle.engines.worker", "--serve", "--name", self.name, *arguments],
             stdin=subprocess.PIPE,
@@ -70,7 +70,7 @@ class _Worker:
         return self.child.stdout.fileno()
 
     def say(self, **what: object) -> None:
-        """Tell it something; what it does not hear any more it cannot do, which its end tells."""
+        """Send it a message. One that it cannot receive any more is lost: its end says so."""
         self.unsaid += (json.dumps(what) + "\n").encode()
         self.go_on_saying()
 
@@ -188,7 +188,7 @@ class Processes:
         return hints
 
     def stop(self, handles: Sequence[str], *, kill: bool) -> None:
-        """Tell the workers that have them."""
+        """Notify the workers that have them."""
         for handle in handles:
             token = handle.split(" ", 2)[1]
             for worker in self._by_fd.values():

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 FIND_INTERVAL = 600.0
 """Seconds between two questions to the engine about all that is believed alive."""
 PENDING_AFTER = 30.0
-"""Seconds after which an attempt that no worker has begun is told."""
+"""Seconds after which an attempt that no worker has begun is reported."""
 LOOK_INTERVAL = 0.05
 """Seconds between two looks for what a worker has written and we cannot see yet."""
 
@@ -69,11 +69,11 @@ class _Remote:
         self.handle = ""
         self.submitted_at = now
         self.tell_at: float | None = now + PENDING_AFTER
-        """When it is told that it waits; None if that was told."""
+        """When to report that it waits; None if that was reported."""
         self.is_unseen = False
         """Whether it seems that no worker sees the folder of the run."""
         self.has_begun = False
-        """Whether its start was told."""
+        """Whether its start was reported."""
         self.worker = ""
         """The worker that has it, "" as long as that is not known."""
         self.silence = Silence(now)
@@ -93,7 +93,7 @@ class _Remote:
         """Its state, see `core.states.ATTEMPT`."""
 
     def go(self, new: str) -> None:
-        """Come to a state; steps between that were not heard of are filled in.
+        """Come to a state; steps between that were not reported are filled in.
 
         :raises InternalError: there is no such way
         """
@@ -150,7 +150,7 @@ class RemoteRunner(BaseRunner):
         self._compares = not is_mixed
         self._lock = lock
         self.on_probe: Callable[[object, WorkerReport], None] | None = None
-        """Called with the key and the report of a probe, from the thread of this engine, before its end is told."""
+        """Called with the key and the report of a probe, from the thread of this engine, before its end."""
         self._queue_timeout = queue_timeout
         self._view = view or SharedFolder()
         self._clock = clock
@@ -225,17 +225,17 @@ class RemoteRunner(BaseRunner):
         self._order("leave" if self.leaves and not at_once else "stop", (key, at_once))
 
     def poll(self, timeout: float | None) -> list[AttemptStart | AttemptEnd]:
-        """Hand over what was started in this round, and return what was told."""
+        """Hand over what was started in this round, and return what was reported."""
         self._hand_over()
         return super().poll(timeout)
 
     def recover(self) -> list[AttemptStart | AttemptEnd]:
-        """Hand over what was just being started, and return what was told."""
+        """Hand over what was just being started, and return what was reported."""
         self._hand_over()
         return super().recover()
 
     def close(self) -> None:
-        """Tell all workers that the run is over, and wait for the engine to be closed."""
+        """Notify all workers that the run is over, and wait for the engine to be closed."""
         thread, self._thread = self._thread, None
         if thread is not None:
             self._orders.put(("close", None))
@@ -331,7 +331,7 @@ class RemoteRunner(BaseRunner):
                 self._look_at(one, one.spec.folder)
 
     def _see_to_waiting(self, folder: RunFolder, now: float) -> None:
-        """Tell what waits for a worker for long, and end what has waited for as long as it may."""
+        """Report what waits for a worker for long, and end what has waited for as long as it may."""
         if all(now < when for when in self._ends_of_waiting()):
             return
         waiting = [one for one in self._remotes.values() if not one.has_begun and one.gone_at is None]
@@ -647,7 +647,7 @@ class RemoteRunner(BaseRunner):
             self._end(one, error=one.suspicion, cause=cause, host=_host_of(one.worker))
 
     def _look_for_late(self) -> None:
-        """Tell of the reports of attempts that were given up: they change nothing any more."""
+        """Note reports of attempts that were given up: they change nothing any more."""
         for token, one in list(self._given_up.items()):
             text = self._view.read(one.spec.folder.report(token))
             report = None if text is None else WorkerReport.from_json(text)
@@ -750,7 +750,7 @@ _MOST_FAILURES = 100
 
 
 def _note_handles(folder: RunFolder, part: Iterable[_Remote]) -> None:
-    """Put down how another process finds attempts with the engine; without it only workers tell of them."""
+    """Put down how another process finds attempts with the engine; without it only workers know them."""
     text = json.dumps({one.spec.token: one.handle for one in part})
     with contextlib.suppress(OSError):
         fd = os.open(folder.handles, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

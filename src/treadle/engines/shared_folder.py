@@ -218,7 +218,7 @@ def _is_trusted(status: os.stat_result) -> bool:
 
 
 def write(path: str, data: str) -> None:
-    """Write a file whole or not at all: beside its place, and renamed there.
+    """Write a file whole or not at all: next to its place, and renamed there.
 
     :raises OSError: it cannot be written
     """

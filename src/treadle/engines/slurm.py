@@ -47,10 +47,10 @@ AWAY = 600.0
 TIMEOUT, SHORT_TIMEOUT = 60.0, 10.0
 """Seconds after which a command of Slurm counts as failed, and one that the run waits for."""
 OWN_MEMORY = 64 << 20
-"""What a worker and its guard need beside what they run."""
+"""What a worker and its guard need in addition to what they run."""
 MOST_NODES = 1000
 LOG = "slurm.log"
-"""What the jobs of a run print beside what they run, in the folder of its workers."""
+"""What the jobs of a run print in addition to what they run, in the folder of its workers."""
 
 _OPTIONS = ("account", "constraint", "licenses", "nice", "partition", "qos", "reservation", "time", "wckey")
 """What may be said of jobs: the options of sbatch of these names."""
@@ -81,9 +81,9 @@ _UNUSABLE = re.compile(r"down|drain|drng|fail|maint|inval|\w*\*")
 class _Batch:
     """What was given to Slurm in one call: an array of jobs, or one job.
 
-    :ivar name: what finds it in a list of jobs, whatever was heard of its start
+    :ivar name: what finds it in a list of jobs, whatever is known of its start
     :ivar job: the id of its job, "" as long as that is not known
-    :ivar is_doubtful: whether it may have been taken although that was not heard
+    :ivar is_doubtful: whether it may have been taken although no answer came
     """
 
     def __init__(self, specs: Sequence[AttemptSpec]) -> None:
@@ -373,7 +373,7 @@ class Slurm:
             return []
         batch.words = "; ".join(words).replace("Batch job submission failed: ", "") or f"exit code {code}"
         if code < 0 or _TRANSIENT.search(batch.words):
-            # it may have been taken all the same: the next list of jobs tells
+            # it may have been taken all the same: the next list of jobs shows it
             batch.is_doubtful = True
             self._ask_soon()
             return []
@@ -586,7 +586,7 @@ def _listed(text: str) -> dict[tuple[str, int], _Listed]:
 
 
 def _plain_name(path: str) -> str:
-    """Return the name of a file as sbatch takes it, which fills in what stands behind a `%`.
+    """Return the name of a file as sbatch takes it, which fills in what follows a `%`.
 
     A backslash anywhere in it has all of it taken as it is, and is taken away itself.
     """

@@ -28,7 +28,7 @@ STARTED, ENDED, GONE, REFUSED, ELSEWHERE = "started", "ended", "gone", "refused"
 """What a hint may say: a worker has begun it, its report is there, nothing runs it, the engine does not take it; or
 another worker has begun it before."""
 WAITING, RUNNING = "waiting", "running"
-"""What `Engine.find` may say, beside `gone`."""
+"""What `Engine.find` may say, other than `gone`."""
 MOST_AT_ONCE = 500
 """Specs that an engine is given in one call."""
 

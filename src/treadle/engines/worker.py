@@ -37,7 +37,7 @@ ENDED = "its worker was ended"
 
 
 class Worker:
-    """An agent with what it is told from outside.
+    """An agent with its messages from outside.
 
     :param agent: runs the attempts
     """

@@ -446,7 +446,7 @@ _OF_ATTEMPTS = (
     *("name", "outcome", "category", "queued", "start", "duration", "exit_code", "failure", "resources", "usage"),
     *("host", "last_line", "measurements", "attributes", "artifacts"),
 )
-"""The fields of an end that are also told of an attempt which another one follows."""
+"""The fields of an end that an attempt has too which another one follows."""
 
 
 def _end(name: str, ended: Outcome, attempts: int = 0, duration: float = 0.0) -> dict[str, Any]:

@@ -141,8 +141,8 @@ class Project:
         relative to, itself relative to the root
     :param matching: returns the uids of actions whose globs match one of some paths, whether these exist or not,
         and the families of which an instance comes or goes with one; None if the front end does not know it
-    :param values: uid -> the values that tell an instance from others of its family, numbers as numbers, if they
-        were asked for
+    :param values: uid -> the values that distinguish an instance from others of its family, numbers as numbers, if
+        they were asked for
     """
 
     file: str

@@ -28,7 +28,7 @@ class Owner:
     :ivar token: that no other one has: where the ledger is made anew, an epoch may come twice
     :ivar root: the folder of its plan, on its host
     :ivar beat: how many signs of life it has shown
-    :ivar lease: seconds of silence after which it counts as dead where nothing else tells
+    :ivar lease: seconds of silence after which it counts as dead where nothing else is known
     :ivar ended: whether it has given the identity back
     """
 

@@ -51,7 +51,7 @@ class SqliteConnection:
 
     def prepare(self) -> None:
         """Set how it is used."""
-        # a file that has come with a checkout may define what never ends, or what changes rows behind our back
+        # a file that has come with a checkout may define what never ends, or what changes rows unnoticed
         if self.execute("SELECT 1 FROM sqlite_master WHERE type NOT IN ('table', 'index') LIMIT 1"):
             raise sqlite3.DatabaseError("it has views or triggers, which no Treadle makes")
         self._connection.execute("PRAGMA journal_mode = WAL")

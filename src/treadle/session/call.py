@@ -80,12 +80,12 @@ class StopRequests:
     """Counts what asks a run to end: the first request ends what runs, further ones end it at once."""
 
     leaves = False
-    """Whether a run that is hung up leaves running what its engine runs: it was told how long that may go on."""
+    """Whether a run that is hung up leaves running what its engine runs: it knows how long that may go on."""
 
     def __init__(self) -> None:
         self.count = 0
         self.code = 0
-        """The exit code that the first request stands for, 0 if there was none."""
+        """The exit code of the first request, 0 if there was none."""
         self.is_leaving = False
         """Whether what an engine runs is left running when the first request ends the run."""
         self._walk: CommandWalk | None = None
@@ -121,7 +121,7 @@ class StopRequests:
             walk.scheduler.wake()
 
     def repeat(self) -> None:
-        """Tell the walk of each request once more: a walk that is only about to begin does not listen yet."""
+        """Send each request to the walk once more: a walk that is only about to begin does not listen yet."""
         if self._repeated < self.count and self._walk is not None:
             self._repeated = self.count
             self._stop(self._walk)
@@ -133,7 +133,7 @@ class StopRequests:
             self._stop(self._walk)
 
     def _stop(self, walk: CommandWalk) -> None:
-        """Tell a walk to end, as often as that was asked for."""
+        """Request the end of a walk, as often as that was asked for."""
         from treadle.scheduling.scheduler import KILLING, STOPPING
 
         if self.count == 1 and self.is_leaving:

@@ -301,7 +301,7 @@ def find(call: PlainCall, began: float) -> FastStart | None:
 def member_note(plan: str, nearest: str, here: str) -> str:
     """Return the line that says which plan is used in place of the nearest one.
 
-    :param here: the folder of the call, behind -C: paths are relative to it
+    :param here: the folder of the call, after -C: paths are relative to it
     """
     alone = os.path.relpath(nearest, here)
     return f"{alone} is used as a part of {os.path.relpath(plan, here)}; alone: -f {alone}"

@@ -215,7 +215,7 @@ class Options:
 
     @property
     def names_limits(self) -> bool:
-        """Whether it has limits of its own for some actions, which only the plan can tell from others."""
+        """Whether it has limits of its own for some actions, which only the plan can distinguish from others."""
         return self.repeats or self.timeout is not None or bool(self.timeouts)
 
     @property

@@ -1,8 +1,8 @@
 """The identity of a run (`--workflow`): taken before anything is walked, shown alive, lost to what takes it over.
 
-One run has an identity at a time. Whether another one that has it lives is told by the lock on its events, if it is
-of this machine. Else its signs of life show: it is dead if none comes for its lease, by our own clock, and for the
-time that what it ran elsewhere has to end.
+One run has an identity at a time. Whether another one that has it lives is known by the lock on its events, if it
+is of this machine. Else its signs of life show: it is dead if none comes for its lease, by our own clock, and for
+the time that what it ran elsewhere has to end.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Ownership:
     def show_life(self) -> bool:
         """Show a sign of life; return whether the identity is ours.
 
-        Where the ledger cannot be used it is taken to be: the next sign tells.
+        Where the ledger cannot be used it is taken to be: the next sign shows it.
         """
         if self.taken_by is None:
             try:

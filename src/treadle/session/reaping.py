@@ -1,8 +1,8 @@
 """Closing runs that were never closed, and of which host, lease and mark say that they are dead.
 
 What takes the lock of a folder does most of it: it ends what a killed run of this host has left. The lock on the
-events of a run tells of runs of this host. Of those of other hosts, in a folder that several share, their leases
-tell: one is dead that shows no sign of life for its lease and the time that what it ran elsewhere has to end.
+events of a run decides for runs of this host. Of those of other hosts, in a folder that several share, their leases
+decide: one is dead that shows no sign of life for its lease and the time that what it ran elsewhere has to end.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def resume(call: Call, ledger: Database, run: str) -> int:
     elif found.living and options.wait and any(is_of_another_host(state, one) for one in found.living):
         from .reaping import reap
 
-        # only their signs of life tell of these
+        # only their signs of life say anything of these
         patience = LONGEST_WAIT if options.wait_for is None else options.wait_for
         reap(root, ledger, say=call.note, patience=patience, ends_left=not options.hot)
         found = resumed(ledger, run, marks_of=marks_of(state), counts=counts)

@@ -136,7 +136,7 @@ def reproduce(
     :param pool: finds what there is for an action that asks for resources
     """
     command, root = walk.command_of(uid), walk.root
-    # from here on a signal does not end us as we stand
+    # from here on a signal does not end us at once
     stops.attach(walk)
     try:
         usual = Settings(walk.settings.jobs, walk.settings.queues, pool=pool)

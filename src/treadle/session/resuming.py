@@ -117,7 +117,7 @@ def marks_of(state: str) -> Callable[[str], Mapping[str, Mark]]:
 
 
 def is_of_another_host(state: str, run: RunRow) -> bool:
-    """Return whether only its signs of life tell whether a run lives: it is not of this host, nor has it a lock."""
+    """Return whether only its signs of life show whether a run lives: it is not of this host, nor has it a lock."""
     return run.host not in ("", os.uname().nodename) and not is_alive(events_of(state, run.id))
 
 

@@ -42,7 +42,7 @@ class Shared(NamedTuple):
     :ivar key: for signatures, empty for none
     :ivar writable: whether outputs are stored there
     :ivar breaker: says whether it is asked
-    :ivar notes: what is told when it is opened
+    :ivar notes: what is reported when it is opened
     """
 
     url: str

@@ -123,7 +123,7 @@ class Manifests:
 
 
 def run_file(folder: str) -> str:
-    """Return the path, relative to the root, of the file that stands for an output folder judged by presence.
+    """Return the path, relative to the root, of the file that represents an output folder judged by presence.
 
     It holds another text from each start of an action on that makes the folder, whichever action that is. So what
     a run has seen there says which run has made the folder, as long as it did not begin to be made again.
@@ -280,7 +280,7 @@ class Store:
         return [(run, facts[:3] == here) for run, facts in self._open_runs.items() if run != self._run]
 
     def begun_with(self, run: str) -> list[str]:
-        """Return what was put down of a run that was never closed, beside where it ran."""
+        """Return what was put down of a run that was never closed, other than where it ran."""
         return self._open_runs.get(run, [])[4:]
 
     def close_killed(self, run: str) -> None:
@@ -652,7 +652,7 @@ class Store:
 
 
 def _run_files_around(places: Collection[str], paths: Iterable[str]) -> set[str]:
-    """Return the files of all states that stand for some outputs, or for folders around them.
+    """Return the files of all states that represent some outputs, or folders around them.
 
     :param places: the root, by its name and without links
     """
@@ -675,9 +675,9 @@ def _run_files_around(places: Collection[str], paths: Iterable[str]) -> set[str]
 
 
 def _run_files_in(top: str) -> set[str]:
-    """Return the files in the state of a folder that stand for folders judged by presence."""
+    """Return the files in the state of a folder that represent folders judged by presence."""
     folder = f"{top}{STATE_FOLDER}/installed"
-    # hardly ever one is there, and to be told of that by an exception takes twice as long
+    # hardly ever one is there, and learning that from an exception takes twice as long
     if not os.access(folder, os.F_OK):
         return set()
     try:

@@ -139,7 +139,7 @@ class Progress(Subscriber):
         self._above.clear()
 
     def requested(self, event: Requested) -> None:
-        """Show what another terminal has asked for; of a refusal only that one hears."""
+        """Show what another terminal has asked for; a refusal reaches only that one."""
         if event.ok:
             self.note(f"{event.text} (asked for by {event.user})")
 

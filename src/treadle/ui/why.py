@@ -190,7 +190,7 @@ def _usage_text(usage: Usage) -> str:
 
 
 _LEAST_CPU = 0.05
-"""Seconds of CPU; less is not told."""
+"""Seconds of CPU; less is not shown."""
 
 
 def _file_difference(old: str, new: str, *, most: int) -> list[Line]:

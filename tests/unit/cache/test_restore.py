@@ -274,7 +274,7 @@ def test_a_link_behind_a_link_is_not_placed(made: FolderCache, root: Path) -> No
     put(root, {"real/": "", "o": "-> real", "d/": ""})
     found = staged(made, root / "s", *OUTPUTS)
     assert found is not None
-    with pytest.raises(NotPlacedError, match="behind another link"):
+    with pytest.raises(NotPlacedError, match="below another link"):
         Placement(str(root)).place(found)
     put(root, {"deep/": ""})
     (root / "o").unlink()

@@ -51,7 +51,7 @@ def _take(call: Call) -> tuple[str, int]:
 def _has_gone_to_its_folder(call: Call) -> bool:
     """Go to the folder of a run that a shared ledger knows; return False if this is it, or none knows the run.
 
-    It may be the folder of another machine that both see by one path: the events of the run in it tell.
+    It may be the folder of another machine that both see by one path: the events of the run in it show which.
 
     :raises UsageError: its folder or its plan cannot be reached from here
     """

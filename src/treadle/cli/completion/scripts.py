@@ -63,7 +63,7 @@ _treadle() {
         ;;
     *nospace*) compopt -o nospace 2>/dev/null ;;
     esac
-    # what stands before the last place where bash cuts is there already; an @ belongs to what follows it
+    # what precedes the last place where bash cuts is there already; an @ belongs to what follows it
     for word in = @ :; do
         if [[ $COMP_WORDBREAKS == *"$word"* && $cur == *"$word"* ]]; then
             space=${cur%"${cur##*"$word"}"}

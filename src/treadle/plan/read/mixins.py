@@ -30,7 +30,7 @@ class Mixins:
         self._selecting: set[str] = set()
         """Those that have a select."""
         self._wrong: set[str] = set()
-        """Those with an error: it is not told once more for each action."""
+        """Those with an error: it is not reported once more for each action."""
         for key, value in validator.table(node, "mixins", pattern=ACTION_NAME).items():
             before = validator.problems.reported
             if isinstance(value, Table) and USE in value.nodes:

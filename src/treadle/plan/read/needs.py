@@ -75,7 +75,9 @@ def _condition(validator: Validator, node: Node | None, values: Collection[str])
             at = validator.source.inside(node, node.text.find(value), value)
             what = f"{value} is a value of the plan, and when of needs is about outcomes"
             facts = ("when of an action compares values, when of an entry of needs names outcomes",)
-            raise validator.error(what, at, facts=facts, hint=f"when: {value} ... goes beside needs") from None
+            raise validator.error(
+                what, at, facts=facts, hint=f"when: {value} ... is a key of the action, next to needs"
+            ) from None
         what = error.what.replace("the condition", "when", 1)
         raise validator.error(what, node, facts=tuple(error.facts), hint=error.hint) from None
     return None if found.is_default else found

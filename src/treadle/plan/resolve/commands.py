@@ -152,7 +152,7 @@ class CommandBuilder:
         found = {name: text for name, (real, text) in texts.items() if text != real}
         if not found:
             return {}
-        # what is secret counts by its digest; and a text that shows ${root} itself would not be told from the root
+        # what is secret counts by its digest; and a text that shows ${root} itself would equal one with the root
         secret = {ENV + name for name in env.secret}
         kept = {
             name: text for name, text in found.items() if name not in secret and ROOT_SHOWN not in texts[name][0]

@@ -100,7 +100,7 @@ def plan_schema() -> Schema:
         inside = definitions[name]
         for key, takes in inside["properties"].items():
             inside["properties"][key] = _or_select(takes)
-        # with a select there are values to choose from beside it
+        # with a select there are also values to choose from
         known = {"properties": dict.fromkeys(inside["properties"], True), "additionalProperties": False}
         definitions[name] = {**inside, "if": {"required": ["select"]}, "else": known}
         del definitions[name]["additionalProperties"]
