@@ -60,6 +60,21 @@ class Walk:
     left alone nothing has a fingerprint, and each action runs.
     The names and signatures are those of e3.
 
+    >>> from treadle import DAG, Job, Walk
+    >>> class Greet(Job):
+    ...     def run(self):
+    ...         print("hello", self.data)
+    >>> class Greetings(Walk):
+    ...     def create_job(self, uid, data, predecessors, notify_end):
+    ...         return Greet(uid, data, notify_end)
+    >>> actions = DAG()
+    >>> actions.add_vertex("first", "world")
+    >>> actions.add_vertex("second", "again", ["first"])
+    >>> Greetings(actions).run().ok
+    hello world
+    hello again
+    True
+
     :param fail_fast: whether nothing new starts after the first failure, see `keep_going`
     """
 

@@ -42,6 +42,19 @@ class CacheError(Exception):
 class OutputCache(Protocol):
     """Keeps entries by their keys and blobs by their digests; several threads may call it at the same time.
 
+    >>> import shutil
+    >>> from treadle import DAG, Command, CommandWalk, FolderCache
+    >>> actions = DAG()
+    >>> actions.add_vertex("make", Command(["touch", "made"], outputs=["made"]))
+    >>> def run():
+    ...     report = CommandWalk(actions, "project", caches=[FolderCache("store")]).run()
+    ...     return report.actions["make"].outcome.kind
+    >>> run()
+    'success'
+    >>> shutil.rmtree("project")
+    >>> run()
+    'restored'
+
     A fault is raised as a CacheError. `CommandWalk(..., caches=[...])` asks several in order.
     """
 

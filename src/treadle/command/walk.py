@@ -172,6 +172,14 @@ class OutdatedError(Exception):
 class Settings:
     """How a CommandWalk runs.
 
+    >>> from treadle import DAG, Command, CommandWalk, Settings
+    >>> actions = DAG()
+    >>> for name in ("a", "b", "c"):
+    ...     actions.add_vertex(name, Command(["true"]))
+    >>> report = CommandWalk(actions, settings=Settings(jobs=1, stop_after=2)).run()
+    >>> [action.outcome.kind for action in report.actions.values()]
+    ['success', 'success', 'not_started']
+
     :param jobs: tokens of the default queue; None for the number of usable CPUs
     :param queues: further queues, name -> tokens
     :param keep_going: failures after which nothing new starts, and what runs may end; 0 for any number
@@ -291,6 +299,15 @@ class Rest:
 
 class CommandWalk(Walk):
     """Walks a graph whose vertices carry Commands; uids are text.
+
+    >>> from treadle import DAG, Command, CommandWalk
+    >>> actions = DAG()
+    >>> actions.add_vertex("make", Command(["touch", "made"], outputs=["made"]))
+    >>> actions.add_vertex("copy", Command(["cp", "made", "copy"], inputs=["made"], outputs=["copy"]), ["make"])
+    >>> [action.status.name for action in CommandWalk(actions).run().actions.values()]
+    ['success', 'success']
+    >>> [action.status.name for action in CommandWalk(actions).run().actions.values()]
+    ['skip', 'skip']
 
     :param actions: uid -> Command; an action that reads an output of another has it as predecessor
     :param root: the folder that paths are relative to; the state lives in `.treadle` in it

@@ -286,6 +286,13 @@ def amounts_text(resources: Mapping[str, int | Sequence[str]]) -> str:
 class Engine(Protocol):
     """What runs attempts elsewhere: on workers that see the folder of the run by the same path.
 
+    >>> from treadle import DAG, Command, CommandWalk, Settings
+    >>> actions = DAG()
+    >>> actions.add_vertex("make", Command(["touch", "made"], outputs=["made"]))
+    >>> settings = Settings(engine={"name": "process", "workers": 1})
+    >>> CommandWalk(actions, settings=settings).run().ok
+    True
+
     It decides where, never whether: it gets what may start now, and tries nothing again. What it says is a hint to
     look; the end of an attempt is the report that its worker leaves. All of it is called from one thread, but for
     `wake`. A package names its engine by an entry point of the group `treadle.engines`: what takes the settings, as

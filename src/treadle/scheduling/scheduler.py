@@ -56,6 +56,17 @@ DEFAULT_JOB_MAX_DURATION = 86400.0
 class Scheduler:
     """Runs a graph of jobs by queue, tokens and priority, and of equal ones that with the longest way to the end.
 
+    >>> from treadle import DAG, Scheduler
+    >>> from treadle.testing import CallJob
+    >>> jobs = DAG()
+    >>> jobs.add_vertex("fetch", lambda: print("fetch"))
+    >>> jobs.add_vertex("unpack", lambda: print("unpack"), ["fetch"])
+    >>> def provide(uid, data, predecessors, notify_end):
+    ...     return CallJob(uid, data, notify_end, data)
+    >>> Scheduler(provide, tokens=2).run(jobs)
+    fetch
+    unpack
+
     :param job_provider: `(uid, data, predecessors, notify_end) -> Job`, called when all predecessors have left
     :param collect: called with each job that ended; a true result queues the same job again
     :param queues: name -> tokens; if empty there is one queue, `default`, with `tokens` tokens

@@ -26,11 +26,17 @@ if TYPE_CHECKING:
 
 
 class Session(Call):
-    """A plan to run, look at or watch. It prints nothing: subscribers are called with what happens.
+    r"""A plan to run, look at or watch. It prints nothing: subscribers are called with what happens.
 
-    ::
-
-        report = treadle.Session("plan.yaml").run()
+    >>> from pathlib import Path
+    >>> from treadle import Session
+    >>> plan = "treadle: 1\nactions: {a: {sh: 'echo > ${out}', out: made}}"
+    >>> written = Path("plan.yaml").write_text(plan)
+    >>> session = Session("plan.yaml")
+    >>> session.run().ok
+    True
+    >>> session.look()["a"].decision
+    'skip'
 
     A session has one run at a time.
 

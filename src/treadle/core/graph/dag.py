@@ -127,6 +127,16 @@ class DAG:
     visited before, and is no predecessor. An edge from a predecessor may have a condition, which says what outcomes
     of its start let its end run. Without one it is `on_success`.
 
+    >>> from treadle import DAG
+    >>> graph = DAG()
+    >>> graph.add_vertex("compile", "cc -c main.c")
+    >>> graph.add_vertex("lint")
+    >>> graph.add_vertex("link", predecessors=["compile"], after=["lint"])
+    >>> [uid for uid, predecessors in graph]
+    ['compile', 'lint', 'link']
+    >>> sorted(graph.get_predecessors("link"))
+    ['compile']
+
     What is checked is checked in linear time: `check` looks at all once, and an edge that leads from
     a vertex to one that was inserted later needs no search.
     """
