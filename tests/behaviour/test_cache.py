@@ -125,6 +125,47 @@ def test_a_run_with_force_restores_nothing_and_stores(project: Project) -> None:
     assert project.run("--force") == ["file", "found", "tree"]
 
 
+@pytest.mark.parametrize("undo", ["forget", "clean"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--force",),
+        ("--force=file", "--force=found", "--force=tree"),
+        ("--repeat-until-fail=1",),
+        ("--repeat-until-pass=1",),
+        ("--repeat-after-timeout=1",),
+        ("--cache=off",),
+        (),
+    ],
+    ids="".join,
+)
+def test_what_has_an_action_run_in_any_case_restores_nothing(
+    project: Project, undo: str, options: tuple[str, ...]
+) -> None:
+    """C6: after `forget` and `clean` outputs come back from the cache unless the run is told to run."""
+    assert project.run() == ["file", "found", "tree"]
+    assert project.treadle(undo, *(["file", "found", "tree"] if undo == "forget" else [])).code == 0
+    if options:
+        assert "restored" not in project.treadle("status", *options).out
+    done = project.treadle("run", *options)
+    assert done.code == 0, done.text
+    assert sorted(set(project.starts()[3:])) == (["file", "found", "tree"] if options else [])
+    assert ("restored" in done.out) is not bool(options)
+
+
+def test_force_replaces_what_is_in_the_local_cache(project: Project) -> None:
+    """C6: so a wrong entry, of an input that was not declared, is got rid of."""
+    plan = PLAN.replace("cat in hdr > ${out};", "cat in hdr other > ${out};")
+    project.write("plan", plan)
+    project.write("other", "wrong\n")
+    project.run()
+    project.write("other", "right\n")
+    project.run("--force=found")
+    forget_all(project)
+    assert project.run() == []
+    assert project.read("out/found").endswith("right\n")
+
+
 @pytest.mark.parametrize(
     ("said", "arguments", "environ", "is_used"),
     [
@@ -665,7 +706,7 @@ def test_a_plan_may_let_the_store_of_the_user_have_more_and_never_less(project: 
     most("20GB")
     project.run("--force")
     assert most("") == 20 * 10**9
-    asked = Path(project.environ["TREADLE_CACHE_DIR"], "asked")
+    asked = Path(project.environ["TREADLE_CACHE_DIR"], "treadle-asked")
     assert asked.stat().st_mode & 0o777 == 0o600
     os.utime(asked, (1, 1))
     assert most("") == usual
@@ -726,6 +767,98 @@ def test_the_command_says_for_programs_what_it_has_cleaned_up_and_checked(projec
     assert freed["removed_bytes"] + freed["bytes"] == had["bytes"]
     assert freed["most_bytes"] == 1000 >= freed["bytes"]
     assert done.err == ""
+
+
+def test_a_file_of_the_user_with_the_name_of_the_largest_size_stays(project: Project) -> None:
+    """L6."""
+    store = Path(project.environ["TREADLE_CACHE_DIR"])
+    store.mkdir(mode=0o700)
+    for name in ("treadle-asked", "asked", "size"):
+        (store / name).write_text("of the user")
+    project.write("plan", PLAN.replace("cache: local", "cache: {local: {size: 20GB}}"))
+    assert project.run() == ["file", "found", "tree"]
+    assert entries(project)
+    for name in ("treadle-asked", "asked", "size"):
+        assert (store / name).read_text() == "of the user"
+
+
+@pytest.mark.parametrize("folder", ["store", "../store", "./x", "~/store", ".treadle/cache", " "])
+def test_a_folder_that_is_not_absolute_is_refused(project: Project, folder: str) -> None:
+    """L1: in each project it would be another one, and a checkout may bring it."""
+    project.environ["TREADLE_CACHE_DIR"] = folder
+    for word in ("stats", "gc", "verify", "explain"):
+        done = project.treadle("cache", word, *(["file"] if word == "explain" else []))
+        assert done.code == 2
+        assert f"TREADLE_CACHE_DIR is {folder!r}, which is not an absolute path" in done.err
+    done = project.treadle("run")
+    assert done.code == 0
+    assert "the cache is not used: TREADLE_CACHE_DIR is " in done.text
+    assert sorted(path.name for path in project.folder.iterdir()) == sorted(
+        [".treadle", "hdr", "in", "out", "tree", "treadle.yaml"]
+    )
+    assert not (project.folder / ".treadle/cache").exists()
+
+
+@pytest.mark.parametrize("how", ["a variable", "a link in the project", "a link to it", "XDG_CACHE_HOME", "HOME"])
+def test_a_store_of_all_projects_is_not_in_one_of_them(project: Project, tmp_path: Path, how: str) -> None:
+    """L1, T9: a checkout could bring one with other outputs in it, and an output folder could take it in."""
+    # what a checkout brings: outputs of the same actions, made in another clone
+    bad = Project(tmp_path / "bad")
+    bad.environ = {**project.environ, "LOG": str(bad.log), "EXTRA": "bad"}
+    bad.environ["TREADLE_CACHE_DIR"] = str(tmp_path / "b/treadle")
+    plan = PLAN.replace("cp ${in} ${out}", 'cat ${in} > ${out}; printf "$EXTRA" >> ${out}')
+    plan = plan.replace("pass: [LOG]", "pass: [LOG, EXTRA]")
+    for name, text in {"plan": plan, "in": "1\n", "hdr": "h\n"}.items():
+        bad.write(name, text)
+        project.write(name, text)
+    assert bad.run() == ["file", "found", "tree"]
+    brought = project.folder / ".cache"
+    shutil.copytree(tmp_path / "b", brought)
+    named = brought / "treadle"
+    if how == "a link in the project":
+        shutil.rmtree(brought)
+        brought.symlink_to(tmp_path / "b")
+    elif how == "a link to it":
+        named = tmp_path / "link"
+        named.symlink_to(brought / "treadle")
+    project.environ["EXTRA"] = "good"
+    project.environ["TREADLE_CACHE_DIR"] = str(named)
+    if how in ("XDG_CACHE_HOME", "HOME"):
+        del project.environ["TREADLE_CACHE_DIR"]
+        project.environ.pop("XDG_CACHE_HOME", None)
+        project.environ[how] = str(brought if how == "XDG_CACHE_HOME" else project.folder)
+    before = sorted(brought.rglob("*"))
+    assert "would be restored" not in project.treadle("status").out
+    done = project.treadle("run")
+    assert done.code == 0
+    assert "in the project" in done.err
+    assert "a checkout could bring it" in done.err
+    assert sorted(project.starts()) == ["file", "found", "tree"]
+    assert project.read("out/file") == "1\ngood"
+    assert project.treadle("cache", "gc").code == 2
+    assert sorted(brought.rglob("*")) == before
+
+
+def test_the_folder_of_a_project_may_be_named_by_the_variable_and_has_a_mark_too(
+    project: Project, tmp_path: Path
+) -> None:
+    """L1: as with `folder: project`."""
+    project.environ["TREADLE_CACHE_DIR"] = str(project.folder / ".treadle/cache")
+    assert project.run() == ["file", "found", "tree"]
+    project.write("in", "2\n")
+    project.run()
+    project.write("in", "1\n")
+    assert project.run() == []
+    other = tmp_path / "checkout"
+    shutil.copytree(project.folder, other)
+    clone = Project(other)
+    clone.environ = {**project.environ, "LOG": str(clone.log), "XDG_STATE_HOME": str(tmp_path / "other marks")}
+    clone.environ["TREADLE_CACHE_DIR"] = str(other / ".treadle/cache")
+    for name in ("out", "tree"):
+        shutil.rmtree(other / name)
+    done = clone.treadle("run")
+    assert sorted(clone.starts()) == ["file", "found", "tree"]
+    assert "your Treadle has not made it" in done.err
 
 
 def test_the_command_finds_damage_and_removes_it(project: Project) -> None:
@@ -960,6 +1093,68 @@ def test_status_says_of_what_cannot_be_restored_that_it_would_run(project: Proje
     said = project.treadle(*words).out
     assert "run file: " in said
     assert "restored" not in said
+
+
+BEYOND = """
+treadle: 1
+cache: local
+defaults: {cache: true}
+actions:
+  file: {sh: 'cp in ${out}', in: in, out: o/s/file}
+  tree: {sh: 'mkdir ${out}/x; cp in ${out}/x/y', in: in, out: t/s/tree/}
+  linked: {sh: 'mkdir ${out}/x; cp in ${out}/x/y; ln -s x/y ${out}/l', in: in, out: l/s/linked/}
+  link: {sh: 'ln -s file2 k/s/link; cp in k/s/file2', in: in, out: [k/s/link, k/s/file2]}
+  after: {sh: 'cp ${in} ${out}', in: o/s/file, out: after}
+"""
+WAYS = {
+    "a link out": "ln -s {outside} {at}",
+    "a link out below": "mkdir {at}; ln -s {outside} {at}/s",
+    "two links out": "ln -s {at}.other {at}; ln -s {outside} {at}.other",
+    "a relative link out": "ln -s ../outside {at}",
+    "a link to the inside": "mkdir {at}.real; ln -s {at}.real {at}",
+    "an absolute link to the inside": "mkdir {at}.real; ln -s $PWD/{at}.real {at}",
+    "a link out and back": "mkdir {at}.real; ln -s ../project/{at}.real {at}",
+    "a folder": "mkdir -p {at}/s",
+    "a mount": "mkdir -p {at}/s; mount -t tmpfs tmpfs {at}/s",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_status_says_the_same_as_a_run_of_outputs_that_a_link_or_a_mount_leads_to(
+    project: Project, tmp_path: Path, way: str
+) -> None:
+    """R6, F1: nothing is restored beyond a link that leads out of the root, or on another disk."""
+    names = ["o", "t", "l", "k"]
+    project.write("plan", BEYOND)
+    assert project.treadle("run").code == 0
+    for name in (".treadle", *names):
+        shutil.rmtree(project.folder / name)
+    (project.folder / "after").unlink()
+    script = ""
+    for name in names:
+        (tmp_path / "outside" / name).mkdir(parents=True)
+        script += WAYS[way].format(outside=tmp_path / "outside" / name, at=name) + "\n"
+    if way == "a relative link out":
+        script = script.replace("../outside ", "../outside/o ", 1)
+    mounts = [project.folder / name / "s" for name in names] if way == "a mount" else []
+    try:
+        done = subprocess.run(["bash", "-euc", script], cwd=project.folder, check=False, capture_output=True)
+        if done.returncode and mounts:
+            pytest.skip("only root can mount, where mounts are allowed")
+        assert done.returncode == 0, done.stderr
+        said = project.treadle("status").out
+        # what `after` reads is known only by then
+        restored = set(re.findall("would be restored (\\w+):", said)) - {"after"}
+        ran = project.treadle("run")
+        assert ran.code == 0, ran.text
+        assert set(re.findall("] restored (\\w+) ", ran.out)) - {"after"} == restored, said + ran.out
+        assert project.read("o/s/file") == "1\n"
+    finally:
+        for path in mounts:
+            subprocess.run(["umount", "-l", path], check=False)
+    is_out = " out" in way
+    plain = {"file", "tree"} if "folder" not in way else {"file", "tree", "linked", "link"}
+    assert restored == (set() if is_out or mounts else plain)
 
 
 def test_what_reads_an_output_that_would_be_restored_may_be_up_to_date_or_run(project: Project) -> None:

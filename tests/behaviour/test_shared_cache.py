@@ -115,6 +115,75 @@ def test_what_a_server_has_returned_is_stored_here_too(clones: Clones, nginx: Ng
     assert outputs(second) == before
 
 
+FORGED = PLAN.replace("cp ${in} ${out}", 'cat ${in} > ${out}; printf "$EXTRA" >> ${out}').replace(
+    "cat in hdr > ${out};", 'cat in hdr > ${out}; printf "$EXTRA" >> ${out};'
+)
+"""A plan whose outputs hold a variable that is not in their keys."""
+FORGED = FORGED.replace("pass: [LOG]", "pass: [LOG, EXTRA]")
+
+
+def forge(clones: Clones) -> None:
+    """Have a server hold wrong outputs for the actions of a plan."""
+    clones.plan = FORGED.replace("URL", clones.url)
+    assert clones.clone("forger", EXTRA="forged").run("--cache=write") == ALL
+
+
+@pytest.mark.parametrize("folder", ["user", "project"])
+def test_what_the_server_of_a_plan_sends_is_found_by_no_other_project(
+    clones: Clones, nginx: Nginx, folder: str
+) -> None:
+    """T5, T9: a checkout that names a hostile server, and has the actions of another project, is no way into that."""
+    forge(clones)
+    store = str(clones.folder / "user.store")
+    clones.plan = clones.plan.replace("{shared:", f"{{local: {{folder: {folder}}}, shared:")
+    checkout = clones.clone("checkout", TREADLE_CACHE_DIR=store, EXTRA="good")
+    if folder == "project":
+        del checkout.environ["TREADLE_CACHE_DIR"]
+    assert checkout.run() == [], "it has what the server sends"
+    assert checkout.read("out/file").endswith("forged")
+    for number, cache in enumerate(["local", "{local: true}", f'{{shared: "{nginx.url("other")}"}}']):
+        plan = re.sub("cache: {.*}\n", f"cache: {cache}\n", clones.plan, count=1)
+        victim = clones.clone(f"victim{number}", TREADLE_CACHE_DIR=store, EXTRA="good")
+        victim.write("plan", plan)
+        # the others get what the first has made
+        is_first = number == 0
+        assert ("would be restored" not in victim.treadle("status").out) is is_first
+        assert victim.treadle("cache", "explain", "file").code == is_first
+        assert victim.run() == (ALL if is_first else [])
+        assert victim.read("out/file").endswith("good")
+        assert victim.read("out/found").endswith("good")
+    victim = clones.clone("by option", TREADLE_CACHE_DIR=store, EXTRA="good", TREADLE_CACHE="local")
+    assert victim.run() == []
+    assert victim.read("out/file").endswith("good"), "`local` is what this machine has made"
+
+
+def test_what_the_server_of_a_plan_has_sent_is_found_by_plans_that_name_it(clones: Clones, nginx: Nginx) -> None:
+    """F7: also without the server; and what the environment names is found by all."""
+    forge(clones)
+    store = str(clones.folder / "user.store")
+    assert clones.clone("first", TREADLE_CACHE_DIR=store).run() == []
+    nginx.empty()
+    again = clones.clone("again", TREADLE_CACHE_DIR=store)
+    assert "would be restored file" in again.treadle("status").out
+    assert again.run() == []
+    assert again.read("out/found").endswith("forged")
+    assert again.treadle("cache", "explain", "found").code == 0
+
+
+@pytest.mark.parametrize("how", ["TREADLE_CACHE_URL", "TREADLE_CACHE_SIGNING_KEY"])
+def test_what_the_user_believes_is_found_by_all_projects(clones: Clones, nginx: Nginx, how: str) -> None:
+    """F7: a server of the environment, and entries that are signed with the key of the environment."""
+    environ = {how: nginx.url() if how.endswith("URL") else "k" * 32}
+    store = str(clones.folder / "user.store")
+    assert clones.clone("first", **environ).run("--cache=write") == ALL
+    second = clones.clone("second", TREADLE_CACHE_DIR=store, **environ)
+    assert second.run() == []
+    other = clones.clone("other", TREADLE_CACHE_DIR=store)
+    other.write("plan", re.sub("cache: {.*}\n", "cache: local\n", clones.plan, count=1))
+    assert other.run() == []
+    assert outputs(other) == outputs(second)
+
+
 def test_a_plan_grants_no_writing(clones: Clones, nginx: Nginx) -> None:
     """T9, case 42: what is only read gets no PUT."""
     clones.clone("first").run()
@@ -228,6 +297,43 @@ def test_only_what_is_signed_with_the_key_counts(clones: Clones, nginx: Nginx) -
     )
 
 
+@pytest.mark.parametrize("how", ["unsigned", "another key", "forged", "garbage", "too long", "empty"])
+def test_what_a_signer_cannot_verify_is_replaced_once(clones: Clones, nginx: Nginx, how: str) -> None:
+    """T5: what another user could put there first would keep a team from sharing for ever."""
+    key = {"TREADLE_CACHE_SIGNING_KEY": "k" * 32, "EXTRA": "good"}
+    if how == "forged":
+        forge(clones)
+    else:
+        given = {"TREADLE_CACHE_SIGNING_KEY": "o" * 32} if how == "another key" else {}
+        clones.clone("untrusted", **given).run("--cache=write")
+    for path in (nginx.data() / "ac").iterdir():
+        if how in ("garbage", "too long", "empty"):
+            path.write_bytes(b"" if how == "empty" else b"\xff" * (100 if how == "garbage" else 5 << 20))
+    os.truncate(nginx.folder / "access.log", 0)
+    team = clones.clone("team", **key)
+    done = team.treadle("run", "--cache=write")
+    assert sorted(team.starts()) == ALL
+    assert "not reproducible" not in done.text
+    put = [one for one in nginx.requests() if one.startswith("PUT") and "/ac/" in one]
+    assert len(put) == len(set(put)) >= 4
+    assert clones.clone("other", **key).run() == []
+    # and it stays: what can be verified is not sent again
+    os.truncate(nginx.folder / "access.log", 0)
+    assert team.run("--force", "--cache=write") == ALL
+    assert not [one for one in nginx.requests() if one.startswith("PUT") and "/ac/" in one]
+
+
+def test_what_is_signed_is_not_replaced_by_what_is_not(clones: Clones, nginx: Nginx) -> None:
+    """T5: they would replace each other in each run."""
+    key = {"TREADLE_CACHE_SIGNING_KEY": "k" * 32}
+    assert clones.clone("team", **key).run("--cache=write") == ALL
+    other = clones.clone("other")
+    done = other.treadle("run", "--cache=write")
+    assert sorted(other.starts()) == ALL
+    assert done.text.count("it is signed, and you have no key") == 1, done.text
+    assert clones.clone("again", **key).run() == []
+
+
 def test_what_is_there_with_another_content_is_not_replaced(clones: Clones, nginx: Nginx) -> None:
     """T12: one line says which outputs differ."""
     clones.plan = clones.plan.replace("cp ${in} ${out}'", "cp ${in} ${out}; date +%s%N >> ${out}'")
@@ -264,6 +370,45 @@ def test_what_holds_the_path_of_its_folder_stays_here(clones: Clones, nginx: Ngi
     first.run()
     first.write("in", "1\n")
     assert first.run() == []
+
+
+def test_a_log_with_the_path_of_the_folder_stays_here(clones: Clones, nginx: Nginx) -> None:
+    """K6: outputs are sent without it. In the folder itself, and in a clone on this machine, it comes back."""
+    said = {
+        "path": "echo at $PWD",
+        "link": "echo at $(pwd -P)/x",
+        "none": "echo said",
+        "alike": "cat in; echo $PWD/x >&2",
+    }
+    actions = "".join(
+        f"  {name}: {{sh: '{text}; cp ${{in}} ${{out}}', in: in, out: o/{name}, cache: true}}\n"
+        for name, text in said.items()
+    )
+    clones.plan = f"treadle: 1\ncache: {{shared: '{clones.url}'}}\nactions:\n{actions}"
+    real = clones.folder / "real"
+    real.mkdir()
+    clones.folder = clones.folder / "by a link"
+    clones.folder.symlink_to(real)
+    first = clones.clone("first")
+    assert first.treadle("run", "--cache=write").code == 0
+    sent = written(nginx.data())
+    assert str(real) not in sent
+    assert str(clones.folder) not in sent
+    assert len(list((nginx.data() / "ac").iterdir())) == 4
+    logs = {name: first.read(f".treadle/logs/{name}.log") for name in said}
+    first.write("in", "2\n")
+    first.treadle("run", "--cache=local")
+    first.write("in", "1\n")
+    assert "4 restored" in first.treadle("run", "--cache=local").out
+    assert {name: first.read(f".treadle/logs/{name}.log") for name in said} == logs
+    second = clones.clone("second")
+    done = second.treadle("run")
+    assert "4 restored" in done.out, done.text
+    assert second.read(".treadle/logs/none.log") == "said\n"
+    for name in ("path", "link", "alike"):
+        assert second.read(f"o/{name}") == "1\n"
+        assert str(first.folder.resolve()) not in written(second.folder)
+        assert second.treadle("log", name).code in (0, 1)
 
 
 CANARIES = {"token": "t0ken-canary", "user": "ann-canary", "password": "geheim-canary"}

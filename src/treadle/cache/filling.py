@@ -108,9 +108,17 @@ class Filling:
 
         self._each(put)
 
-    def finish(self, key: str) -> None:
-        """Store the entry, when all of its blobs were kept."""
-        self._each(lambda cache: cache.put_entry(key, encode_entry(self._entry, key)))
+    def finish(self, key_in: Callable[[OutputCache], str]) -> None:
+        """Store the entry, when all of its blobs were kept.
+
+        :param key_in: returns the key by which a store is to find it
+        """
+
+        def put(cache: OutputCache) -> None:
+            key = key_in(cache)
+            cache.put_entry(key, encode_entry(self._entry, key))
+
+        self._each(put)
 
     def _each(self, work: Callable[[OutputCache], None]) -> None:
         for cache in list(self._nearer):

@@ -37,9 +37,17 @@ _TAG_TEXT = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# This folder is a cache of outputs that Treadle makes. It may be removed at any time.\n"
 )
-_NAMES = {"ac", "cas", "new", "hints", "size", "asked", "id", _TAG}
+_SIZE = "treadle-size"
+"""The file with the number of bytes that are stored. The folder may have other files: none has such a name."""
+ASKED = "treadle-asked"
+"""The file with the largest size that a plan asked for lately."""
+_NAMES = {"ac", "cas", "new", "hints", _SIZE, ASKED, "id", _TAG}
 """What is in the folder of a store."""
 _TEMPORARY = "tmp-"
+_SHORTEST = 12
+"""Random digits in such a name at least."""
+_LONGEST = 19
+"""Digits of a number of bytes at most."""
 _HEX = 64
 _DIGITS = "0123456789abcdef"
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -61,10 +69,13 @@ class FolderCache:
     :param writable: whether anything is stored
     :param least_free: bytes that have to be free on the disk for anything to be stored
     :param notes_use: whether the times of what is read are set, by which the oldest are known
+    :ivar source: the address of a server that is not believed by all who use the store, "" for none: what comes
+        from there is kept below other keys, by which it is found only with the same address
     """
 
     name = "local"
     is_own = True
+    source = ""
 
     def __init__(
         self,
@@ -87,7 +98,9 @@ class FolderCache:
 
     def unnoted(self) -> FolderCache:
         """Return the same store, to be looked at: no use of it is noted."""
-        return FolderCache(self.folder, self.size, writable=False, notes_use=False)
+        found = FolderCache(self.folder, self.size, writable=False, notes_use=False)
+        found.source = self.source
+        return found
 
     @property
     def scratch(self) -> str:
@@ -278,7 +291,11 @@ class FolderCache:
     def _note_size(self) -> None:
         added, self._added = self._added, 0
         with self._locked_size() as file:
-            size = file.read() + added
+            known = file.read()
+            if known is None:
+                self._evict(self.size)
+                return
+            size = known + added
             if size > self.size:
                 size = self._evict(int(self.size * _DOWN_TO))[1]
             file.write(size)
@@ -352,7 +369,7 @@ class FolderCache:
                             yield Kept(os.path.join(folder, name), status.st_mtime, status.st_size)
 
     def _locked_size(self) -> _Size:
-        return _Size(os.path.join(self.folder, "size"))
+        return _Size(os.path.join(self.folder, _SIZE))
 
     def _entry(self, key: str) -> str:
         return f"{self.folder}/ac/{key[:2]}/{key}"
@@ -413,33 +430,55 @@ class FolderCache:
 
 
 class _Size:
-    """The one number of a store, locked while it is read and written."""
+    """The one number of a store, locked while it is read and written.
+
+    What is in its place and is none of ours stays: then there is no number, and the store is looked through.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._fd = -1
+        self._text = b""
+        self._is_ours = False
 
     def __enter__(self) -> Self:
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            self._fd = os.open(self._path, flags, 0o600)
+        except OSError:
+            if not os.path.lexists(self._path):
+                raise
+            return self
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX)
         except OSError:
             os.close(self._fd)
             raise
+        status = os.fstat(self._fd)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+            # a crash of the system may leave zeros
+            self._text = os.pread(self._fd, _LONGEST + 1, 0).strip(b"\0") or b"0"
+            self._is_ours = is_number(self._text)
         return self
 
     def __exit__(self, *error: object) -> None:
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
 
-    def read(self) -> int:
-        """Return the number, 0 if there is none that can be read."""
-        text = os.pread(self._fd, 32, 0)
-        return int(text) if text.isdigit() else 0
+    def read(self) -> int | None:
+        """Return the number, 0 if none was written yet; None if something else is in its place."""
+        return int(self._text) if self._is_ours else None
 
     def write(self, size: int) -> None:
         """Replace the number."""
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, b"%d" % size, 0)
+        if self._is_ours:
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, b"%d" % size, 0)
+
+
+def is_number(text: bytes) -> bool:
+    """Return whether a text is a number as one is written here."""
+    return len(text) <= _LONGEST and text.isdigit()
 
 
 def _put(fresh: str, kept: str) -> None:
@@ -513,7 +552,8 @@ def _is_key(name: str, folder: str) -> bool:
 def _is_temporary(name: str) -> bool:
     """Return whether a name is one that `new_name` or a copy of an output has: its process, and random digits."""
     words = name.removeprefix(_TEMPORARY).split("-")
-    return name.startswith(_TEMPORARY) and len(words) > 1 and words[0].isdigit() and not words[1].strip(_DIGITS)
+    is_ours = len(words) > 1 and words[0].isdigit() and len(words[1]) >= _SHORTEST and not words[1].strip(_DIGITS)
+    return name.startswith(_TEMPORARY) and is_ours
 
 
 def _use(path: str, used: float) -> None:

@@ -59,6 +59,14 @@ def tied_key(key: str, root: str) -> str:
     return _digest(("tied", key), [(b"", root, "")])
 
 
+def sourced_key(key: str, source: str) -> str:
+    """Return the key below which what comes from a server is kept that only the plan of one project names.
+
+    :param source: the address of the server
+    """
+    return _digest(("source", key), [(b"", source, "")])
+
+
 def paths_key(key: str) -> str:
     """Return the key below which the path sets are for a key."""
     return _digest(("paths", key), ())

@@ -31,6 +31,7 @@ from treadle.cache.key import (
     key_of,
     locale_of,
     paths_key,
+    sourced_key,
     strong_key,
     tied_key,
 )
@@ -311,15 +312,20 @@ class Caching:
         began = monotonic()
         for number, cache in enumerate(caches):
             nearer = [one for one in caches[:number] if one.writable]
-            for key in keys:
-                for strong, found in self._strong_keys(cache, key, command, values_of, is_open):
+            limit = None if cache.is_own else seconds
+            for key, base in [(one, base) for one in keys for base in _bases(cache, one)]:
+                for strong, found in self._strong_keys(cache, base, command, values_of, is_open):
                     for one in (strong, tied_key(strong, self._root)) if cache.is_own else (strong,):
-                        staged = self._staged(cache, one, command, nearer, None if cache.is_own else seconds)
+                        kept = _Kept(key, one, found if command.discovery is not None else None)
+                        staged = self._staged(cache, one, command, nearer, limit, kept.key_in)
                         if staged is None:
                             continue
                         if command.discovery is not None:
                             for other in nearer:
-                                self._guarded(other, lambda: self._add_path_set(other, key, list(found)))  # noqa: B023
+                                self._guarded(
+                                    other,
+                                    lambda: self._add_path_set(other, _bases(other, key)[-1], list(found)),  # noqa: B023
+                                )
                         return Hit(one, key, cache.name, staged, found, began)
         return None
 
@@ -339,8 +345,9 @@ class Caching:
             if unnoted is None:
                 continue
             cache = unnoted()
+            bases = [base for key in keys for base in _bases(cache, key)]
             for strong in (
-                found for key in keys for found, _ in self._strong_keys(cache, key, command, self._values, is_open)
+                found for key in bases for found, _ in self._strong_keys(cache, key, command, self._values, is_open)
             ):
                 for every in (strong, tied_key(strong, self._root)):
                     with suppress(CacheError, EntryError, OSError):
@@ -416,8 +423,12 @@ class Caching:
         command: Command,
         nearer: Sequence[OutputCache] = (),
         seconds: Callable[[int, int], float] | None = None,
+        key_in: Callable[[OutputCache], str] | None = None,
     ) -> Staged | None:
-        """Return outputs that are fetched and verified, None if they are not there; nearer caches get them too."""
+        """Return outputs that are fetched and verified, None if they are not there; nearer caches get them too.
+
+        :param key_in: returns the key by which a nearer cache is to find them
+        """
         folder = ""
         try:
             body = cache.get_entry(key, ENTRY_LIMIT)
@@ -428,7 +439,7 @@ class Caching:
             filling = Filling(entry, nearer, self._fault)
             staged = stage(cache, entry, command.outputs, folder, filling.keep if nearer else None, seconds)
             if staged is not None:
-                filling.finish(key)
+                filling.finish(key_in or (lambda _: key))
         except CacheError as error:
             self._fault(cache, error)
             staged = None
@@ -742,6 +753,32 @@ class Caching:
 
 def _actions(number: int) -> str:
     return f"{number} {'action' if number == 1 else 'actions'}"
+
+
+class _Kept(NamedTuple):
+    """By which keys nearer caches are to find what a farther one has returned.
+
+    :ivar base: the key apart from what the action was found to read
+    :ivar key: what the farther one has found it by
+    :ivar found: path -> value, of what the action reads in addition; None if that is not discovered
+    """
+
+    base: str
+    key: str
+    found: Mapping[str, str] | None
+
+    def key_in(self, cache: OutputCache) -> str:
+        """Return the key in a cache."""
+        base = _bases(cache, self.base)[-1]
+        if base == self.base:
+            return self.key
+        return base if self.found is None else strong_key(base, self.found)
+
+
+def _bases(cache: OutputCache, key: str) -> Sequence[str]:
+    """Return the keys to look up in a cache: that of what was made here, and that of what its `source` has sent."""
+    source = getattr(cache, "source", "")
+    return (key, sourced_key(key, source)) if source else (key,)
 
 
 def _entry_in(cache: OutputCache, key: str) -> Entry | None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from time import time
 from typing import TYPE_CHECKING
 
-from treadle.cache.folder import SIZE, FolderCache
+from treadle.cache.folder import ASKED, SIZE, FolderCache, is_number
 from treadle.content import trust
 from treadle.content.trust import STATE_FOLDER
 from treadle.errors import UsageError
@@ -25,8 +25,6 @@ FOLDER = "TREADLE_CACHE_DIR"
 """The variable that says where the local store is."""
 MOST = "TREADLE_CACHE_SIZE"
 """The variable that says how many bytes it may have, whatever plans say."""
-_ASKED = "asked"
-"""The file in the store of the user with the largest size that a plan asked for lately."""
 _DAY = 86400.0
 _LATELY = 30 * _DAY
 """Seconds for which the other plans of the user go by that."""
@@ -45,16 +43,17 @@ def check_mode(mode: str) -> None:
 
 
 def open_caches(
-    said: str, root: str, environ: Mapping[str, str], note: Callable[[str], object]
+    mode: str, said: str, root: str, environ: Mapping[str, str], note: Callable[[str], object]
 ) -> Sequence[OutputCache]:
-    """Return the caches of a run.
+    """Return the caches of a run that are on this machine.
 
+    :param mode: what `--cache` or TREADLE_CACHE say, "" if they say nothing
     :param said: what the plan says, see `Project.cache`
     :param root: the folder of the project
     :param note: called with a line about one that is not used
     """
     try:
-        store, is_own = local_store(said, root, environ)
+        store, is_own = local_store(said, root, environ, mode)
     except UsageError as error:
         # what runs needs no cache
         note("; ".join(filter(None, (f"the cache is not used: {error.what}", error.hint))))
@@ -67,10 +66,10 @@ def open_caches(
     return (store,)
 
 
-def caches_to_look_at(said: str, root: str, environ: Mapping[str, str]) -> Sequence[FolderCache]:
+def caches_to_look_at(mode: str, said: str, root: str, environ: Mapping[str, str]) -> Sequence[FolderCache]:
     """Return the caches that say what would be restored: the local one, none where a run would refuse it."""
     try:
-        store, is_own = local_store(said, root, environ)
+        store, is_own = local_store(said, root, environ, mode)
     except UsageError:
         return ()
     if is_own and not _is_ours(store.folder):
@@ -78,19 +77,49 @@ def caches_to_look_at(said: str, root: str, environ: Mapping[str, str]) -> Seque
     return (store,)
 
 
-def local_store(said: str, root: str, environ: Mapping[str, str]) -> tuple[FolderCache, bool]:
+def local_store(said: str, root: str, environ: Mapping[str, str], mode: str = "") -> tuple[FolderCache, bool]:
     """Return the local store, and whether it is in the project.
 
     All projects share the store of the user: a plan may let it have more than usual, and never less, or one
     checkout would evict what the others have stored. Only TREADLE_CACHE_SIZE does that.
+
+    :param root: the folder of the project, "" where there is none
+    :raises UsageError: the environment names a folder that may not be one
     """
     given = json.loads(said) if said else {}
     folder, most = environ.get(FOLDER, ""), _most(environ)
-    if not folder and given.get("folder") == "project":
-        return FolderCache(os.path.join(root, STATE_FOLDER, "cache"), most or given.get("size", SIZE)), True
-    store = FolderCache(os.path.join(root, folder) if folder else user_folder(environ))
-    store.size = most or max(SIZE, given.get("size", 0), _asked(store.folder)[0])
-    return store, False
+    if folder and not os.path.isabs(folder):
+        # in each project it would be another one, and the checkout may bring it
+        raise UsageError(f"{FOLDER} is {folder!r}, which is not an absolute path")
+    of_project = os.path.join(os.path.abspath(root), STATE_FOLDER, "cache") if root else ""
+    is_own = os.path.normpath(folder) == of_project if folder else given.get("folder") == "project"
+    if is_own:
+        store = FolderCache(of_project, most or given.get("size", SIZE))
+    else:
+        store = FolderCache(folder or user_folder(environ))
+        if root:
+            _refuse_inside(store.folder, root, FOLDER if folder else "")
+        store.size = most or max(SIZE, given.get("size", 0), _asked(store.folder)[0])
+    if '"shared"' in said:
+        from .shared_cache import source_of
+
+        store.source = source_of(mode, said, environ)
+    return store, is_own
+
+
+def _refuse_inside(folder: str, root: str, said_by: str) -> None:
+    """Refuse a store of all projects that is in one of them: a checkout could bring it, and an output take it in.
+
+    :param said_by: the variable that names it
+    :raises UsageError: it is there, or a link in the project leads to it
+    """
+    pairs = ((folder, os.path.abspath(root)), (os.path.realpath(folder), os.path.realpath(root)))
+    if any(f"{path}/".startswith(os.path.join(top, "")) for path, top in pairs):
+        what = f"{said_by} names a folder" if said_by else "the folder for all projects is"
+        raise UsageError(
+            f"{what} in the project, {folder}: a checkout could bring it",
+            hint=f"let {FOLDER} name one outside of it, or the plan say `cache: {{local: {{folder: project}}}}`",
+        )
 
 
 def store_to_tend(said: str, root: str, environ: Mapping[str, str]) -> FolderCache:
@@ -126,13 +155,13 @@ def _most(environ: Mapping[str, str]) -> int:
 
 def _asked(folder: str) -> tuple[int, float]:
     """Return the size that a plan asked for in the last month, 0 if none did, and how long ago."""
-    path = os.path.join(folder, _ASKED)
+    path = os.path.join(folder, ASKED)
     text = own_files.read(path) or b""
     try:
         age = time() - os.stat(path).st_mtime
     except OSError:
         return 0, 0.0
-    return (int(text) if len(text) < 20 and text.isdigit() and age < _LATELY else 0), age
+    return (int(text) if is_number(text) and age < _LATELY else 0), age
 
 
 def _note_asked(folder: str, size: int) -> None:
@@ -140,9 +169,12 @@ def _note_asked(folder: str, size: int) -> None:
     if size <= SIZE or not os.path.isdir(folder):
         return
     asked, age = _asked(folder)
-    if size > asked or (size == asked and age > _DAY):
+    path = os.path.join(folder, ASKED)
+    # what is no number of ours is a file of the user, in whose folder the store is
+    is_ours = not os.path.lexists(path) or is_number(own_files.read(path) or b"")
+    if is_ours and (size > asked or (size == asked and age > _DAY)):
         with suppress(OSError):
-            own_files.replace(os.path.join(folder, _ASKED), [b"%d" % size], 0o600)
+            own_files.replace(path, [b"%d" % size], 0o600)
 
 
 def user_folder(environ: Mapping[str, str]) -> str:

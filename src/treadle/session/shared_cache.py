@@ -120,6 +120,21 @@ def shared_of(
     return Shared(url, token, key, mode == "write", breaker, tuple(notes))
 
 
+def source_of(mode: str, said: str, environ: Mapping[str, str]) -> str:
+    """Return the address of the server that a plan alone vouches for, "" if there is none.
+
+    A plan speaks for its own project only. So what comes from there is kept apart from what other projects find.
+    What the environment names, or has the key for, the user believes.
+
+    :param mode: what `--cache` or TREADLE_CACHE say, "" if they say nothing
+    :param said: what the plan says, see `Project.cache`
+    """
+    if mode == "local" or environ.get(URL) or environ.get(SIGNING_KEY):
+        return ""
+    planned: str = json.loads(said).get("shared", "")
+    return planned
+
+
 def namespaces_of(said: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the namespaces of a run: what is stored is found by the first one.
 

@@ -263,7 +263,7 @@ def caches_of(
     check_mode(mode)
     shared, environ = None, inherited()
     if looks:
-        return lambda: caches_to_look_at(said, root, environ), None
+        return lambda: caches_to_look_at(mode, said, root, environ), None
     if mode in ("read", "write") or "TREADLE_CACHE_URL" in environ or '"shared"' in said:
         from .shared_cache import shared_of
 
@@ -273,7 +273,7 @@ def caches_of(
         call.bus.publish("note", text)
 
     def open_them() -> Sequence[OutputCache]:
-        caches = open_caches(said, root, environ, note)
+        caches = open_caches(mode, said, root, environ, note)
         return caches if shared is None else (*caches, *shared.open(note))
 
     return open_them, shared

@@ -69,7 +69,7 @@ def test_a_store_without_room_is_not_filled(tmp_path: Path) -> None:
     filling = Filling(decode_entry(body, KEY), [near], lambda _, error: faults.append(error.kind))
     (tmp_path / "staging").mkdir()
     assert stage(far, decode_entry(body, KEY), ["out"], str(tmp_path / "staging"), filling.keep) is not None
-    filling.finish(KEY)
+    filling.finish(lambda _: KEY)
     assert faults == ["stores nothing, as the disk is nearly full"]
     assert not (tmp_path / "near").exists()
 
@@ -109,7 +109,7 @@ def test_what_was_fetched_fills_other_stores_and_one_that_fails_is_told_once(tmp
     )
     (tmp_path / "staging").mkdir()
     assert stage(far, entry, names, str(tmp_path / "staging"), filling.keep) is not None
-    filling.finish(KEY)
+    filling.finish(lambda _: KEY)
     assert faults == ["Full is full"]
     assert staged(full, tmp_path / "no", *names) is None
     (tmp_path / "b").mkdir()

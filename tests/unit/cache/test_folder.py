@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from cache_stores import KEY, placed, put, stored, tree
 from treadle.cache import folder as folders
 from treadle.cache.base import ENTRY_LIMIT, CacheError, Digest
 from treadle.cache.folder import FolderCache
+from treadle.cache.storing import NotStoredError
 from treadle.testing import OutputCacheContract
 
 
@@ -130,7 +132,7 @@ def test_the_oldest_go_once_there_is_too_much(tmp_path: Path, root: Path) -> Non
     cache.close(0)
     kept = sum(one.size for one in cache.files())
     assert 40_000 < kept <= 80_000
-    assert Path(cache.folder, "size").read_text() == str(kept)
+    assert Path(cache.folder, "treadle-size").read_text() == str(kept)
     assert [placed(cache, root / f"r{number}", f"o{number}", key=f"{number:064x}") for number in _made(root)] == [
         *[False] * 3,
         *[True] * 2,
@@ -155,10 +157,10 @@ def test_what_was_used_lately_stays_even_if_it_is_too_much(tmp_path: Path, root:
 
 def test_gc_removes_what_killed_runs_have_left(cache: FolderCache) -> None:
     """L2."""
-    left = Path(cache.scratch, "tmp-1-ab")
+    left = Path(cache.scratch, f"tmp-1-{'ab' * 6}")
     left.write_text("half")
     used(left, 2)
-    fresh = Path(cache.scratch, "tmp-2-ab")
+    fresh = Path(cache.scratch, f"tmp-2-{'ab' * 8}-1")
     fresh.write_text("half")
     assert cache.gc() == (4, 4)
     assert not left.exists()
@@ -197,13 +199,82 @@ def test_a_folder_in_which_others_have_files_gets_no_tag(tmp_path: Path, others:
     assert (tmp_path / "CACHEDIR.TAG").exists() == has_tag
 
 
-def test_a_damaged_number_counts_as_nothing(cache: FolderCache, root: Path) -> None:
-    """L6."""
+@pytest.mark.parametrize("text", [b"", b"\0\0\0"])
+def test_a_number_that_was_lost_counts_as_nothing(cache: FolderCache, root: Path, text: bytes) -> None:
+    """L6: after a crash of the system."""
     put(root, {"o": "text"})
     stored(cache, root, "o")
-    Path(cache.folder, "size").write_text("x" * 100)
+    Path(cache.folder, "treadle-size").write_bytes(text)
     cache.close(0)
-    assert int(Path(cache.folder, "size").read_text()) > 0
+    assert int(Path(cache.folder, "treadle-size").read_text()) > 0
+
+
+def _put_in_the_way(path: Path, kind: str) -> None:
+    """Put something of a user into the place of what is ours."""
+    target = path.with_name("target")
+    if kind == "text":
+        path.write_text("of the user")
+    elif kind == "a long number":
+        path.write_text("1" * 20)
+    elif kind == "a link":
+        target.write_text("12")
+        path.symlink_to(target)
+    elif kind == "a second name":
+        target.write_text("12")
+        path.hardlink_to(target)
+    elif kind == "a pipe":
+        os.mkfifo(path)
+    else:
+        # with names that are like ours, and are none of ours
+        for name in ("tmp-1-a", "tmp-12", "ab/ab", f"ab/{'cd' * 32}", f"ab/{'AB' * 32}"):
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_text("of the user")
+
+
+def _as_it_is(folder: Path) -> dict[str, object]:
+    """Return path -> kind, names and content of what is in a folder."""
+    found: dict[str, object] = {}
+    for path in folder.rglob("*"):
+        status = path.lstat()
+        kind = stat.S_IFMT(status.st_mode)
+        text = path.read_bytes() if kind == stat.S_IFREG else str(path.readlink()) if kind == stat.S_IFLNK else ""
+        found[str(path)] = (kind, status.st_nlink if kind == stat.S_IFREG else 0, text)
+    return found
+
+
+OURS = ["treadle-size", "size", "asked", "id", "CACHEDIR.TAG", "ac", "cas", "new", "hints"]
+
+
+@pytest.mark.parametrize("kind", ["text", "a long number", "a link", "a second name", "a pipe", "a folder"])
+@pytest.mark.parametrize("name", OURS)
+def test_nothing_of_a_user_in_the_folder_of_a_store_is_lost(
+    tmp_path: Path, root: Path, name: str, kind: str
+) -> None:
+    """L1, L6: whatever its name is. The store works as far as it can, and its size is bounded."""
+    folder = tmp_path / "store"
+    folder.mkdir(mode=0o700)
+    _put_in_the_way(folder / name, kind)
+    before = _as_it_is(folder)
+    for path in folder.rglob("*"):
+        os.utime(path, (1, 1), follow_symlinks=False)
+    cache = FolderCache(str(folder), 10_000, least_free=0)
+    for number in range(3):
+        put(root, {f"o{number}": str(number) * 4_000})
+        with suppress(CacheError, NotStoredError):
+            stored(cache, root, f"o{number}", key=f"{number:064x}")
+        for kept in cache.files():
+            os.utime(kept.path, (1, 1))
+        with suppress(CacheError):
+            cache.close(0)
+            cache.verify()
+    with suppress(CacheError):
+        cache.gc()
+    after = _as_it_is(folder)
+    assert {path: after.get(path) for path in before} == before
+    size = sum(one.size for one in cache.files())
+    assert size <= 10_000
+    if name not in ("ac", "cas", "new") or kind == "a folder":
+        assert size > 4_000
 
 
 def test_nothing_is_stored_on_a_disk_that_is_nearly_full(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def _store(call: Call) -> FolderCache:
     try:
         call.plan_file()
     except UsageError:
-        return local_store("", os.getcwd(), inherited())[0]
+        return local_store("", "", inherited())[0]
     plan = call.load()
     return store_to_tend(plan.cache, plan.root, inherited())
 

@@ -14,7 +14,7 @@ from treadle.core.decision import NOT_ASKED
 from treadle.core.elements import COMMAND, DISCOVERED, ENV, INPUT, ROOT, TOOL, paths_of
 from treadle.core.text import safe
 from treadle.errors import TreadleError
-from treadle.session.caches import caches_to_look_at
+from treadle.session.caches import caches_to_look_at, local_store
 from treadle.session.look import looked
 from treadle.session.walk import CACHE, namespaces_of, system_of
 from treadle.ui.console import FORMAT
@@ -43,13 +43,15 @@ def explain(call: Call, names: Sequence[str]) -> int:
     uids = call.select_known(plan, names)
     walk = looked(call, plan, uids)
     system = system_of(plan.cache) if '"system"' in plan.cache else ()
-    stores = caches_to_look_at(plan.cache, plan.root, inherited())
+    mode = inherited().get(CACHE, "")
+    # why it is refused, where it is
+    local_store(plan.cache, plan.root, inherited(), mode)
+    stores = caches_to_look_at(mode, plan.cache, plan.root, inherited())
     names_of_cache = namespaces_of(plan.cache)
     caching = Caching(stores, walk.root, walk.store.folder, "", walk.fingerprinter, system, names_of_cache)
     found = [_facts(walk, stores, caching, uid) for uid in uids]
     for why in filter(None, (store.why_refused() for store in stores)):
         call.console.warn(f"the local cache {why}")
-    mode = inherited().get(CACHE, "")
     if mode == "off" or not (mode or plan.cache):
         why = f"{CACHE} is off" if mode else f"there is no `cache: local` in the plan, nor {CACHE}"
         call.console.warn(f"a run does not use the cache: {why}")
