@@ -39,6 +39,10 @@ class CacheError(Exception):
         self.detail = detail
 
 
+class UnusableEntryError(CacheError):
+    """What is there for a key is of no use: for a reader a fault as others, and a writer may replace it."""
+
+
 class OutputCache(Protocol):
     """Keeps entries by their keys and blobs by their digests; several threads may call it at the same time.
 

@@ -40,6 +40,10 @@ class EntryError(ValueError):
     """An entry is not what Treadle has written for its key, or asks for what must not be: it is a miss."""
 
 
+class SignedEntryError(EntryError):
+    """An entry is signed, and there is no key: whether it is right cannot be known."""
+
+
 @dataclass(slots=True, frozen=True)
 class Entry:
     """What an action has made.
@@ -83,6 +87,9 @@ def encode_entry(entry: Entry, key: str, signing_key: bytes = b"") -> bytes:
         "duration": entry.duration,
         "values": dict(entry.values),
     }
+    if signing_key:
+        # for those without the key: to them it looks like damage otherwise, which they would replace
+        note["signed"] = True
     note["digest"] = _digest(entry, note, key, signing_key)
     return encode_result(
         ActionResult(
@@ -112,6 +119,8 @@ def decode_entry(body: bytes, key: str, signing_key: bytes = b"") -> Entry:
         note = json.loads(result.note or b"")
         if not isinstance(note, dict) or note.get("format") != FORMAT:
             raise EntryError("it is of another format")
+        if note.get("signed") is True and not signing_key:
+            raise SignedEntryError("it is signed, and you have no key for signatures")
         values, duration = note["values"], note["duration"]
         texts = [note["run"], note["action"], note["plan"], *values, *values.values()]
         is_right = isinstance(duration, float | int) and all(isinstance(text, str) for text in texts)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from treadle.content import trust
 
-from .base import ENTRY_LIMIT, CacheError, Digest
+from .base import ENTRY_LIMIT, CacheError, Digest, UnusableEntryError
 from .copying import NEW, copy
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class FolderCache:
             if not stat.S_ISREG(status.st_mode) or not trust.counts(path, status):
                 raise CacheError("holds a file that is not yours", path)
             if status.st_size > limit:
-                raise CacheError("holds an entry that is too long", path)
+                raise UnusableEntryError("holds an entry that is too long", path)
             body = os.read(fd, limit)
         except OSError as error:
             raise _fault("cannot be read", error) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .base import CacheError
+from .base import UnusableEntryError
 from .entry import EntryError, decode_entry, encode_entry
 from .messages import MessageError, decode_result
 
@@ -51,7 +51,7 @@ class SignedCache:
         try:
             return encode_entry(decode_entry(body, key, self._key), key)
         except EntryError as error:
-            raise CacheError("holds an entry that is not signed with your key", str(error)) from error
+            raise UnusableEntryError("holds an entry that is not signed with your key", str(error)) from error
 
     def get_blob(self, digest: Digest, path: str) -> bool:
         """Write a blob to a new file; return False if it is not there."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -127,6 +128,17 @@ class Copies:
         key = self.stored.key
         cache.put_entry(key, encode_entry(self.entry, key))
 
+    def for_others(self) -> tuple[Entry, Mapping[Digest, str]]:
+        """Return the entry and the blobs for other machines: without a log that holds the path of the root.
+
+        Where a project is on a machine is nothing that a store needs. What an action prints seldom counts, so the
+        outputs are of use elsewhere without it.
+        """
+        if not self._copies.is_log_tied:
+            return self.entry, self.blobs
+        blobs = {digest: path for digest, path in self.blobs.items() if digest != self.entry.log}
+        return replace(self.entry, log=None), blobs
+
     def remove(self) -> None:
         """Remove the copies that no store has taken."""
         self._copies.remove()
@@ -193,6 +205,8 @@ class _Copies:
         self.found: dict[Digest, str] = {}
         """Digest -> the path of its copy."""
         self.tied = ""
+        self.is_log_tied = False
+        """Whether the log holds one of these paths. No output has its bytes then, or that is tied."""
 
     def _new(self) -> str:
         path = os.path.join(self._folder, f"tmp-{os.getpid()}-{os.urandom(8).hex()}")
@@ -275,7 +289,10 @@ class _Copies:
                 data = file.read(MOST_LOG + 1)
         except OSError:
             return None
-        return self.keep(data) if len(data) <= MOST_LOG else None
+        if len(data) > MOST_LOG:
+            return None
+        self.is_log_tied = any(root in data for root in self._roots)
+        return self.keep(data)
 
     def remove(self) -> None:
         """Remove the copies that no store has taken."""

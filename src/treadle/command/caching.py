@@ -19,8 +19,8 @@ from time import monotonic, time_ns
 from typing import TYPE_CHECKING, NamedTuple
 
 from treadle.cache import hints, policy
-from treadle.cache.base import ENTRY_LIMIT, NO_ROOM, CacheError
-from treadle.cache.entry import Entry, EntryError, decode_entry, differing, encode_entry
+from treadle.cache.base import ENTRY_LIMIT, NO_ROOM, CacheError, UnusableEntryError
+from treadle.cache.entry import Entry, EntryError, SignedEntryError, decode_entry, differing, encode_entry
 from treadle.cache.filling import Background, Filling
 from treadle.cache.folder import FolderCache
 from treadle.cache.hints import parts_of
@@ -644,13 +644,13 @@ class Caching:
 
         :param near: the store that has taken the copies, None if none has
         """
-        key, entry = copies.stored.key, copies.entry
+        key, entry, blobs = copies.stored.key, *copies.for_others()
         there = _entry_in(cache, key)
         other = differing(entry, there) if there is not None else []
         if there is not None and other and _has_blobs(cache, there):
             self._note_difference(uid, other, there, cache)
             return
-        for digest, path in copies.blobs.items():
+        for digest, path in blobs.items():
             if os.path.lexists(path):
                 cache.put_blob(digest, path)
             elif near is not None:
@@ -659,7 +659,7 @@ class Caching:
             cache.put_entry(key, encode_entry(entry, key))
         if names is not None:
             self._add_path_set(cache, base, names)
-        self._stored.append(events.Stored(uid, key, cache.name, copies.stored.size, ""))
+        self._stored.append(events.Stored(uid, key, cache.name, sum(one.size for one in blobs), ""))
 
     def _pass_on(self, near: OutputCache, cache: OutputCache, digest: Digest) -> None:
         """Send a blob of another store: what is in the workspace may be another one by now."""
@@ -782,11 +782,16 @@ def _bases(cache: OutputCache, key: str) -> Sequence[str]:
 
 
 def _entry_in(cache: OutputCache, key: str) -> Entry | None:
-    """Return the entry of a key, None if there is none that counts."""
+    """Return the entry of a key, None if there is none that counts: what cannot be used is replaced.
+
+    :raises NotStoredError: it is signed, and we have no key: those that have one would replace ours
+    """
     try:
         body = cache.get_entry(key, ENTRY_LIMIT)
         return decode_entry(body, key) if body is not None else None
-    except EntryError:
+    except SignedEntryError as error:
+        raise NotStoredError(str(error)) from error
+    except (EntryError, UnusableEntryError):
         return None
 
 
