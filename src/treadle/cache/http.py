@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from treadle.errors import UsageError
 
 from .address import Address
-from .base import EMPTY, CacheError, Digest
+from .base import EMPTY, CacheError, Digest, UnusableEntryError
 from .copying import NEW
 from .policy import Breaker
 
@@ -34,6 +34,7 @@ _REST = 1 << 14
 _WORTH_ASKING = 1 << 16
 """Bytes of a blob from which on it is asked for before it is sent."""
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "treadle"}
+_TOO_MUCH = "sends more than it may"
 _SILENT = "does not answer in time, so it is not asked any more"
 
 
@@ -86,12 +87,18 @@ class HttpCache:
             login = f"{self.address.user}:{self.address.password}".encode()
             self._headers["Authorization"] = f"Basic {b64encode(login).decode()}"
         self._pool = _pool(self.address)
+        self._damaged: set[Digest] = set()
 
     def get_entry(self, key: str, limit: int) -> bytes | None:
         """Return the entry of a key, None if it is not there."""
         found = bytearray()
         call = _Call("GET", f"ac/{key}", limit, found.extend)
-        return bytes(found) if self._do(call, self._times.entry) else None
+        try:
+            return bytes(found) if self._do(call, self._times.entry) else None
+        except CacheError as error:
+            if error.kind == _TOO_MUCH:
+                raise UnusableEntryError(error.kind, error.detail) from error
+            raise
 
     def get_blob(self, digest: Digest, path: str) -> bool:
         """Write a blob to a new file; return False if it is not there."""
@@ -116,6 +123,7 @@ class HttpCache:
             return
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._do(_Call("PUT", f"cas/{digest.hash}", fd=fd, size=digest.size), self._seconds(digest))
+        self._damaged.discard(digest)
 
     def has_blob(self, digest: Digest) -> bool:
         """Return whether a blob is there, as far as the server says."""
@@ -130,7 +138,8 @@ class HttpCache:
         self._threads.stop()
 
     def discard(self, digest: Digest) -> None:
-        """Do nothing: what a server has is not for its readers to remove."""
+        """Note that a blob is damaged: it is sent, whatever the server says of having it. Only servers remove."""
+        self._damaged.add(digest)
 
     def close(self, wait: float) -> int:
         """Close the connections; it may be used again."""
@@ -143,7 +152,8 @@ class HttpCache:
         return self._times.blob + digest.size / self._times.rate
 
     def _has(self, digest: Digest) -> bool:
-        return self._do(_Call("HEAD", f"cas/{digest.hash}"), self._times.entry)
+        call = _Call("HEAD", f"cas/{digest.hash}", size=digest.size)
+        return digest not in self._damaged and self._do(call, self._times.entry)
 
     def _refuse(self) -> None:
         raise CacheError(self._breaker.why)
@@ -166,6 +176,9 @@ class HttpCache:
             raise CacheError(self._breaker.why, more) from None
         except _StoppedError:
             raise CacheError("is not waited for, as the run is to end") from None
+        except UnusableEntryError:
+            self._breaker.worked()
+            raise
         except CacheError as error:
             self._breaker.failed(error.kind, monotonic())
             if error.kind != self._breaker.why:
@@ -178,17 +191,24 @@ class HttpCache:
     def _exchange(self, call: _Call) -> None:
         """Make a request, in a thread of its own."""
         import urllib3
-        from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
+        from urllib3.exceptions import (
+            ConnectTimeoutError,
+            HTTPError,
+            NewConnectionError,
+            ProtocolError,
+            ReadTimeoutError,
+        )
 
         headers = dict(self._headers)
         body: Any = None
         if call.method == "PUT":
             headers |= {"Content-Length": str(call.size), "Content-Type": "application/octet-stream"}
             body = call.body if call.fd < 0 else open(call.fd, "rb", closefd=False)  # noqa: SIM115
-        left = max(call.until - monotonic(), 0.001)
         _CURRENT.call = call
-        try:
-            response = self._pool.urlopen(
+
+        def opened() -> Any:
+            left = max(call.until - monotonic(), 0.001)
+            return self._pool.urlopen(
                 call.method,
                 f"{self.address.path}/{call.path}",
                 body=body,
@@ -199,6 +219,19 @@ class HttpCache:
                 preload_content=False,
                 decode_content=False,
             )
+
+        try:
+            try:
+                response = opened()
+            except ProtocolError as error:
+                # a server may close a connection that is used again, at the moment at which it is
+                is_closed = isinstance(error.args[-1], ConnectionError)
+                if not call.is_reused or call.is_given_up or not is_closed:
+                    raise
+                if call.fd >= 0 and body is not None:
+                    os.lseek(call.fd, 0, os.SEEK_SET)
+                    body = open(call.fd, "rb", closefd=False)  # noqa: SIM115
+                response = opened()
             try:
                 _take(response, call)
             finally:
@@ -256,6 +289,8 @@ class _Call:
         """Bytes in a second: each piece of the reply moves the deadline by what it may take."""
         self.is_there = False
         self.is_given_up = self.is_stopped = False
+        self.is_reused = False
+        """Whether its connection has served another one before."""
         self.error: BaseException | None = None
         self.has_ended = threading.Event()
         self.connection: Any = None
@@ -364,6 +399,7 @@ def _pool(address: Address) -> Any:
         class Noted(kind):  # type: ignore[misc]
             def request(self, *given: Any, **named: Any) -> None:
                 _CURRENT.call.connection = self
+                _CURRENT.call.is_reused = self.sock is not None
                 super().request(*given, **named)
 
         return Noted
@@ -396,17 +432,19 @@ def _take(response: Any, call: _Call) -> None:
         raise CacheError(_refused(status), f"HTTP {status}")
     if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
         raise CacheError("sends what is encoded, and was not asked for that")
-    call.is_there = True
+    length = response.headers.get("Content-Length", "")
+    # an upload that was killed may have left a part of it
+    call.is_there = call.method != "HEAD" or not length.isdigit() or int(length) == call.size
     if call.sink is None:
         return
-    length = response.headers.get("Content-Length", "")
     if length.isdigit() and int(length) > call.limit:
-        raise CacheError("sends more than it may", f"{length} bytes")
+        # of an entry nothing was read: it costs no more than a miss, and a writer may replace it
+        raise (UnusableEntryError if call.path.startswith("ac/") else CacheError)(_TOO_MUCH, f"{length} bytes")
     total = 0
     while piece := response.read1(_PIECE):
         total += len(piece)
         if total > call.limit:
-            raise CacheError("sends more than it may", f"over {call.limit} bytes")
+            raise CacheError(_TOO_MUCH, f"over {call.limit} bytes")
         if call.is_given_up or monotonic() > call.until:
             raise _LateError
         call.sink(piece)
