@@ -137,20 +137,47 @@ class Looked(Protocol):
         """Return what a blob holds, None if it is not there."""
 
 
-def is_there(cache: Looked, entry: Entry, outputs: Sequence[str]) -> bool:
-    """Return whether all that an entry names is in a store, as far as that is seen without fetching it.
+def would_be_restored(cache: Looked, entry: Entry, outputs: Sequence[str], root: str) -> bool:
+    """Return whether outputs would be restored, as far as that is seen without fetching them.
+
+    All that the entry names has to be in the store, and `Placement` may not refuse it.
 
     :param outputs: what the action declares
     :raises EntryError: the entry is not what it should be
     """
     check(entry, outputs)
+    links = {one.path for one in entry.links}
     digests = [file.digest for file in entry.files] + ([entry.log] if entry.log is not None else [])
     for one in entry.folders:
         data = cache.read_blob(one.digest) if 0 < one.digest.size <= TREE_LIMIT else None
         if data is None:
             return False
-        digests += [node.file.digest for node in expand(data, one.path) if node.file is not None]
-    return all(digest == EMPTY or cache.has_blob(digest) for digest in digests)
+        nodes = expand(data, one.path)
+        digests += [node.file.digest for node in nodes if node.file is not None]
+        if any(node.target for node in nodes):
+            links.add(f"{one.path}/")
+    if not all(digest == EMPTY or cache.has_blob(digest) for digest in digests):
+        return False
+    return all(_may_be_placed(root, output, is_link=output in links) for output in outputs)
+
+
+def _may_be_placed(root: str, output: str, *, is_link: bool) -> bool:
+    """Return whether an output can be renamed to its place, by the links and mounts on the way as they are now.
+
+    :param is_link: whether it is a link, or a folder with links in it
+    """
+    way = ""
+    for name in output.split("/")[:-1]:
+        if not os.path.lexists(os.path.join(root, way, name)):
+            # made when there is room for it
+            break
+        way = f"{way}/{name}".lstrip("/")
+    try:
+        device, is_direct = Placement(root).look_at(way)
+    except (OSError, NotPlacedError):
+        # a link that leads out, or nowhere
+        return False
+    return device == os.stat(root).st_dev and (is_direct or not is_link)
 
 
 class _Getter:
@@ -280,10 +307,26 @@ class Placement:
             self._take_back()
             raise NotPlacedError(str(error)) from error
         finally:
-            for fd in self._open:
-                os.close(fd)
-            self._open.clear()
-            self._folders.clear()
+            self._close()
+
+    def look_at(self, path: str) -> tuple[int, bool]:
+        """Return the device of a folder that outputs would be in, and whether no link leads there.
+
+        :raises NotPlacedError: none would be placed there
+        :raises OSError: it is not there
+        """
+        try:
+            root = self._keep(os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            fd, is_direct = self._folder(root, path)
+            return os.fstat(fd).st_dev, is_direct
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        for fd in self._open:
+            os.close(fd)
+        self._open.clear()
+        self._folders.clear()
 
     def _keep(self, fd: int) -> int:
         self._open.append(fd)

@@ -36,7 +36,7 @@ from treadle.cache.key import (
     tied_key,
 )
 from treadle.cache.messages import ActionResult, MessageError, decode_result, encode_result
-from treadle.cache.restore import NotPlacedError, Placement, TooSlowError, is_there, stage
+from treadle.cache.restore import NotPlacedError, Placement, TooSlowError, stage, would_be_restored
 from treadle.cache.storing import Copies, Made, NotStoredError, PrivateError, stored_text
 from treadle.content.digests import describe
 from treadle.content.files import moved
@@ -355,7 +355,7 @@ class Caching:
                         if body is None:
                             continue
                         entry = decode_entry(body, every)
-                        if is_there(cache, entry, command.outputs):
+                        if would_be_restored(cache, entry, command.outputs, self._root):
                             return cache.name, entry
         return None
 

@@ -124,13 +124,15 @@ def _end_killed(
 ) -> None:
     """End what runs have left that were never closed, here and elsewhere."""
     killed = store.killed_runs()
+    fetched = os.path.join(store.folder, "restore")
+    if os.path.lexists(fetched):
+        # also of a run that had begun nothing yet. What is in its place already is not there any more
+        outputs.remove_tree(fetched)
     kept = {left for left, _ in killed if keeps is not None and keeps(store.begun_with(left))}
     if killed:
         from .reported import remove_left
 
         remove_left(os.path.join(store.folder, "logs"), kept)
-        # outputs from a cache that are in their places are none of these
-        outputs.remove_tree(os.path.join(store.folder, "restore"))
         if os.path.isdir(os.path.join(store.folder, "work")):
             from .fresh_room import tidy
 
