@@ -145,8 +145,9 @@ def test_what_has_an_action_run_in_any_case_restores_nothing(
     """C6: after `forget` and `clean` outputs come back from the cache unless the run is told to run."""
     assert project.run() == ["file", "found", "tree"]
     assert project.treadle(undo, *(["file", "found", "tree"] if undo == "forget" else [])).code == 0
-    if options:
-        assert "restored" not in project.treadle("status", *options).out
+    if undo == "forget":
+        # its files would stay in the way, as they are those of the user now
+        shutil.rmtree(project.folder / "tree")
     done = project.treadle("run", *options)
     assert done.code == 0, done.text
     assert sorted(set(project.starts()[3:])) == (["file", "found", "tree"] if options else [])
