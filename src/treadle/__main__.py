@@ -131,5 +131,8 @@ def _flush() -> None:
 
 
 if __name__ == "__main__":
+    from ._startup.search_path import leave_current_folder
+
+    leave_current_folder()
     with_names_in_utf8()
     sys.exit(main())

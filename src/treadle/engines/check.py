@@ -6,6 +6,12 @@ a run needs. It exits with 0 if a run can use the engine, with 1 if it cannot.
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    # before anything else is looked for
+    from treadle._startup.search_path import leave_current_folder
+
+    leave_current_folder()
+
 import argparse
 import os
 import sys

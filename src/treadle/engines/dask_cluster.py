@@ -8,6 +8,12 @@ anything as its user, and other users of a machine reach loopback as well.
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    # before anything else is looked for
+    from treadle._startup.search_path import leave_current_folder
+
+    leave_current_folder()
+
 import argparse
 import json
 import os
@@ -46,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     parser.add_argument("--threads", type=int, required=True, help="tasks that a worker has at once")
     parser.add_argument("--folder", required=True, help="a folder for files of the workers")
     given = parser.parse_args(argv)
+    # Python starts the workers, and gives them `-P` only if we have it; an action has an environment of its own
+    os.environ["PYTHONSAFEPATH"] = "1"
     seal_descriptors()
     # the run says when it is over, also where the terminal has interrupted both
     signal.signal(signal.SIGINT, signal.SIG_IGN)

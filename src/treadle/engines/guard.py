@@ -14,6 +14,12 @@ another one, and another mark for what it starts then. It loads little, and has 
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    # before anything else is looked for
+    from treadle._startup.search_path import leave_current_folder
+
+    leave_current_folder()
+
 import os
 import select
 import sys

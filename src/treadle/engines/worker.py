@@ -12,6 +12,12 @@ An engine is a way to have this line run on another machine that sees the folder
 
 from __future__ import annotations
 
+if __name__ == "__main__":
+    # before anything else is looked for
+    from treadle._startup.search_path import leave_current_folder
+
+    leave_current_folder()
+
 import argparse
 import json
 import os
