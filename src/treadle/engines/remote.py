@@ -174,6 +174,8 @@ class RemoteRunner(BaseRunner):
         self._stops: dict[str, None] = {}
         self._next_renewal = self._next_look = self._next_find = 0.0
         self._is_closing = False
+        self._lost_handles: list[str] = []
+        """What the engine may yet keep of attempts that are lost."""
         self._losses: set[str] = set()
         """Actions of which an attempt was lost."""
         self._digests: dict[tuple[str, int, int], str] = {}
@@ -329,6 +331,11 @@ class RemoteRunner(BaseRunner):
         for one in list(self._remotes.values()):
             if looks_at_all or one.report_until is not None or one.gone_at is not None:
                 self._look_at(one, one.spec.folder)
+        if self._lost_handles:
+            lost, self._lost_handles = self._lost_handles, []
+            with contextlib.suppress(Exception):
+                # a worker that is frozen would keep its place, and the next attempt may need it
+                self.engine.stop(lost, kill=True)
 
     def _see_to_waiting(self, folder: RunFolder, now: float) -> None:
         """Report what waits for a worker for long, and end what has waited for as long as it may."""
@@ -695,6 +702,7 @@ class RemoteRunner(BaseRunner):
             self._losses.add(one.spec.uid)
             if report is None:
                 self._given_up[token] = one
+                self._lost_handles += [one.handle] if one.handle else []
         has_run = one.has_begun or report is not None
         ended = states.ENDED if has_run else states.CANCELLED if one.is_stopped else states.REFUSED
         one.go(states.LOST if cause == "lost" and report is None else ended)

@@ -42,6 +42,8 @@ QUERY, LONGEST_QUERY = 5.0, 60.0
 """Seconds from one question to Slurm to the next: at first, and at most."""
 LOOK, LONGEST_LOOK = 0.1, 1.0
 """Seconds from one look into the folder of the run to the next: after a change, and at most."""
+SLOWEST_START = 30.0
+"""Seconds at least that a worker may take to begin, once a node has its job."""
 AWAY = 600.0
 """Seconds for which jobs are kept that Slurm does not take, as it does not answer or has no room."""
 TIMEOUT, SHORT_TIMEOUT = 60.0, 10.0
@@ -102,12 +104,14 @@ class _Batch:
 class _Job:
     """A job that has not ended, as far as is known."""
 
-    __slots__ = ("batch", "has_begun", "index", "waits_for")
+    __slots__ = ("batch", "begins_until", "has_begun", "index", "waits_for")
 
     def __init__(self, batch: _Batch, index: int) -> None:
         self.batch = batch
         self.index = index
         self.has_begun = False
+        self.begins_until: float | None = None
+        """Until when its worker is to begin; None while no node has it."""
         self.waits_for = ""
         """Why Slurm has not started it, in its words."""
 
@@ -334,7 +338,7 @@ class Slurm:
         first = batch.specs[0]
 
         def words() -> list[str]:
-            usable = [name for name in self._nodes if name not in self._lost_nodes]
+            usable = self._hosts.difference(self._lost_nodes)
             log = _plain_name(os.path.join(os.path.dirname(self._run.pulse("")), LOG))
             return [
                 *("sbatch", "--parsable", "--no-requeue", "--nodes=1", "--ntasks=1", "--export=ALL"),
@@ -448,11 +452,14 @@ class Slurm:
                 continue
             found = jobs.get((job.batch.name, job.index))
             if found is not None and found.state in (*_IN_QUEUE, *_ON_NODE):
-                job.waits_for = f"{found.state} ({found.reason})" if found.state in _IN_QUEUE else ""
+                why = f"({found.reason})" if found.state in _IN_QUEUE else f"on {found.node}"
+                job.waits_for = f"{found.state} {why}"
                 if found.state == "PENDING" and found.reason == "BeginTime":
                     # its node could not start it, and Slurm has put it off for minutes
                     words = ["scontrol", "update", f"jobid={found.job}", "starttime=now"]
                     self._commands.append(_Command(partial(list, words), "", _nothing))
+                if self._is_overdue(job, found.state):
+                    hints.append(self._give_up(token, found))
                 continue
             del self._jobs[token]
             if found is None:
@@ -465,6 +472,24 @@ class Slurm:
                 if found.state in _BY_NODE:
                     self._lost_nodes[found.node] = None
         return hints
+
+    def _is_overdue(self, job: _Job, state: str) -> bool:
+        """Return whether a node has had a job for so long that its worker should have begun: it is frozen."""
+        if state != "RUNNING" or job.has_begun:
+            job.begins_until = None
+            return False
+        if job.begins_until is None:
+            spec = job.batch.specs[job.index]
+            job.begins_until = monotonic() + max(spec.lease + spec.patience, SLOWEST_START)
+        self._next_query = min(self._next_query, job.begins_until)
+        return monotonic() >= job.begins_until
+
+    def _give_up(self, token: str, found: _Listed) -> Hint:
+        """Have a job end whose worker does not begin, and use its node no more."""
+        del self._jobs[token]
+        self._lost_nodes[found.node] = None
+        self._commands.append(_Command(partial(list, ["scancel", f"--name={self._name}", found.job]), "", _nothing))
+        return Hint(token, GONE, f"its job has started on {found.node}, and its worker has not begun it")
 
     def _see_to(self, batch: _Batch, jobs: Mapping[tuple[str, int], _Listed], *, is_known: bool) -> list[Hint]:
         """Find out about a batch of which it is not known whether Slurm has taken it; if it has not, try again."""

@@ -9,6 +9,9 @@ import os
 import shlex
 import subprocess
 import sys
+import time
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +24,6 @@ from waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 NODES = "main*|idle|n1|8|16000|gpu:a100:2(S:0-1),gpu:1\nmain*|mix|n2|4|8000|(null)\n"
 FAKE = """#!/bin/sh
@@ -230,7 +232,10 @@ def test_a_job_that_slurm_does_not_know_any_more_is_gone_and_one_that_it_cannot_
     assert [one[:2] for one in heard(engine, bool)] == [("x", GONE)]
 
 
-def test_a_node_that_has_failed_gets_no_more_jobs(fake: Fake, engine: Slurm, run: RunFolder) -> None:
+@pytest.mark.parametrize("workers", [None, 5])
+def test_a_node_that_has_failed_gets_no_more_jobs(fake: Fake, run: RunFolder, workers: int | None) -> None:
+    engine = Slurm({"partition": "main", **({} if workers is None else {"workers": workers})})
+    engine.open(run)
     fake.says("sbatch", "7\n")
     engine.submit(specs(run, "x"))
     heard(engine, lambda _: fake.calls("sbatch"))
@@ -245,6 +250,32 @@ def test_a_node_that_has_failed_gets_no_more_jobs(fake: Fake, engine: Slurm, run
     heard(engine, lambda _: len(fake.calls("sbatch")) > 2)
     # there is no other one left
     assert not [word for word in fake.calls("sbatch")[2] if word.startswith("--exclude")]
+    engine.close(keep=False)
+
+
+def test_a_job_whose_worker_does_not_begin_is_given_up_and_ended(
+    fake: Fake, engine: Slurm, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SLOWEST_START", 0.5)
+    fake.says("sbatch", "7\n")
+    engine.submit([replace(one, patience=0.1) for one in specs(run, "x", "y", "z")])
+    heard(engine, lambda _: fake.calls("sbatch"))
+    comment = fake.comment()
+    Path(run.owner("y")).touch()
+    began = time.monotonic()
+    # x is frozen before it begins, y has begun, z is held by Slurm
+    states = {0: "RUNNING|n1", 1: "RUNNING|n2", 2: "SUSPENDED|n2"}
+    fake.says("squeue", "".join(f"7_{one}|{comment}|{state}|None\n" for one, state in states.items()))
+    assert [one for one in heard(engine, bool) if one.what != STARTED] == []
+    (gone,) = heard(engine, bool)
+    assert gone[:2] == ("x", GONE)
+    assert "has started on n1, and its worker has not begun it" in gone.text
+    assert time.monotonic() - began >= 0.5
+    heard(engine, lambda _: any("7_0" in words for words in fake.calls("scancel")))
+    engine.submit(specs(run, "w"))
+    heard(engine, lambda _: len(fake.calls("sbatch")) > 1)
+    assert "--exclude=n1" in fake.calls("sbatch")[1]
+    assert not any("7_1" in words or "7_2" in words for words in fake.calls("scancel"))
 
 
 def test_the_last_line_of_a_job_that_could_not_start_its_worker_is_told(
