@@ -23,6 +23,9 @@ SECTIONS = dict(re.findall(r"^## treadle (\w+)\n(.*?)(?=^## |\Z)", PAGE, re.MULT
 COMMON = PAGE.partition("## The plan, and other options")[2].partition("\n## ")[0]
 VARYING = (
     (r"\b(\d+m )?\d+(\.\d+)?s\b", "TIME"),
+    (r"TIME ±TIME", "TIME"),
+    # a column is as wide as its longest time
+    (r"(?<=\S) {2,}(?=TIME|mean|median|95 %|longest)", "  "),
     (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "DATE"),
     (r", TIME saved by skipping", ""),
     (r"\b\d{8}-\d{6}-[0-9a-f]{9}\b", "RUN"),
