@@ -35,6 +35,8 @@ _WORTH_ASKING = 1 << 16
 """Bytes of a blob from which on it is asked for before it is sent."""
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "treadle"}
 _TOO_MUCH = "sends more than it may"
+_TOO_EARLY = "ends a reply too early"
+_NO_HTTP = "sends a reply that is not valid"
 _SILENT = "does not answer in time, so it is not asked any more"
 
 
@@ -194,6 +196,8 @@ class HttpCache:
         from urllib3.exceptions import (
             ConnectTimeoutError,
             HTTPError,
+            IncompleteRead,
+            InvalidHeader,
             NewConnectionError,
             ProtocolError,
             ReadTimeoutError,
@@ -241,12 +245,14 @@ class HttpCache:
             # one that is refused is of that class too
             if is_late and not isinstance(error, NewConnectionError):
                 raise _LateError from error
-            raise CacheError("cannot be reached", _why(error)) from error
+            if isinstance(error, IncompleteRead):
+                raise CacheError(_TOO_EARLY) from error
+            is_odd = isinstance(error, ProtocolError | InvalidHeader) and not isinstance(error.args[-1], OSError)
+            raise CacheError(*((_NO_HTTP,) if is_odd else ("cannot be reached", _why(error)))) from error
         except OSError as error:
             raise CacheError("cannot be reached", error.strerror or type(error).__name__) from error
         except ValueError as error:
-            # what it sends is no HTTP
-            raise CacheError("cannot be reached", type(error).__name__) from error
+            raise CacheError(_NO_HTTP) from error
 
 
 class _LateError(Exception):
@@ -450,7 +456,7 @@ def _take(response: Any, call: _Call) -> None:
         call.sink(piece)
         call.until += len(piece) / call.rate
     if length.isdigit() and total != int(length):
-        raise CacheError("ends a reply too early", f"{total} of {length} bytes")
+        raise CacheError(_TOO_EARLY, f"{total} of {length} bytes")
 
 
 def _finish(response: Any) -> None:
@@ -468,7 +474,7 @@ def _finish(response: Any) -> None:
 def _refused(status: int) -> str:
     if status in (401, 403):
         return "refuses the credentials, or that there are none"
-    if 300 <= status < 400:
+    if 300 <= status < 400 and status != 304:
         return "sends elsewhere, which is not followed"
     return "fails" if status >= 500 or status == 429 else "refuses a request"
 

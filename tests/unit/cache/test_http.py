@@ -6,7 +6,7 @@ import gzip
 import os
 import socket
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from hashlib import sha256
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -139,11 +139,47 @@ FAULTS: dict[str, tuple[Reply, str]] = {
     "longer": (lambda handler, _, body: handler.reply(200, body + bytes(ENTRY_LIMIT)), "sends more than it may"),
     "endless": (endless, "sends more than it may"),
     "short": (raw(HEAD % 1000 + b"short"), "e"),
-    "no HTTP": (raw(b"SSH-2.0-OpenSSH_9.2\r\n"), "cannot be reached"),
+    "no HTTP": (raw(b"SSH-2.0-OpenSSH_9.2\r\n"), "sends a reply that is not valid"),
     "nothing": (raw(b""), "cannot be reached"),
-    "headers without end": (raw(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000), "cannot be reached"),
+    "headers without end": (raw(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000), "sends a reply that is not valid"),
     "a negative length": (raw(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n" + bytes(5 << 20)), "sends more"),
-    "broken chunks": (raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "cannot be reached"),
+    "broken chunks": (raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "not valid"),
+    "a huge chunk": (
+        raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFFF\r\n" + bytes(5 << 20)),
+        "sends more",
+    ),
+    "a chunk without end of its line": (
+        raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;" + b"a" * 200_000),
+        "not valid",
+    ),
+    "trailers without end": (
+        lambda handler, _, __: drip(
+            handler, b"X: y\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+        ),
+        "does not answer in time",
+    ),
+    "two lengths": (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"), "not valid"),
+    "a length that is no number": (
+        raw("HTTP/1.1 200 OK\r\nContent-Length: ²\r\n\r\nab".encode("latin-1")),
+        "not valid",
+    ),
+    "a length of 5,000 digits": (
+        raw(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"1" * 5000 + b"\r\n\r\nab"),
+        "not valid",
+    ),
+    "continue without end": (
+        lambda handler, _, __: drip(handler, b"HTTP/1.1 100 Continue\r\n\r\n", b""),
+        "does not answer in time",
+    ),
+    "early hints": (raw(b"HTTP/1.1 103 Early Hints\r\n\r\n"), "refuses a request: HTTP 103"),
+    "another protocol": (raw(b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\n"), "refuses a request: HTTP 101"),
+    "304": (lambda handler, _, __: handler.reply(304), "refuses a request: HTTP 304"),
+    "307": (lambda handler, _, __: handler.reply(307, Location="http://127.0.0.1:1/x"), "sends elsewhere"),
+    "a second encoding": (
+        raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: identity\r\nContent-Encoding: gzip\r\n\r\nab"),
+        "sends what is encoded",
+    ),
+    "an escape in its words": (raw(b"HTTP/1.1 500 \x1b[31m\r\nContent-Length: 0\r\n\r\n"), "fails: HTTP 500$"),
     "silent": (silent, "does not answer in time"),
     "slow headers": (lambda handler, _, __: drip(handler, b"X: y\r\n", b"HTTP/1.1 200 OK\r\n"), "does not answer"),
     "a slow status": (lambda handler, _, __: drip(handler, b" ", b"HTTP/1.1 200"), "does not answer in time"),
@@ -414,3 +450,44 @@ def test_a_connection_that_was_closed_when_it_is_used_again_is_no_fault(tmp_path
                 cache.put_blob(digest, str(path))
                 assert server.blobs[digest.hash] == path.read_bytes()
         assert closed, "a connection was used again"
+
+
+TLS: dict[str, tuple[bytes, bytes, str]] = {
+    "silence": (b"", b"", "does not answer in time"),
+    "plain HTTP": (b"HTTP/1.1 400 Bad\r\n\r\n", b"", "cannot be reached"),
+    "a handshake that drips": (b"\x16\x03\x03\x40\x00", b"\x02", "does not answer in time"),
+    "an alert": (b"\x15\x03\x01\x00\x02\x02\x28", b"", "cannot be reached"),
+}
+
+
+@pytest.mark.parametrize("name", TLS)
+def test_a_handshake_that_fails_is_a_fault_in_bounded_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T1, case 36: and no proxy of the environment is asked instead."""
+    first, rest, said = TLS[name]
+    is_over = threading.Event()
+
+    def answer(listening: socket.socket) -> None:
+        with suppress(OSError):
+            sock, _ = listening.accept()
+            with sock:
+                sock.recv(1 << 16)
+                sock.sendall(first)
+                if said.startswith("does not"):
+                    while not is_over.wait(0.02):
+                        sock.sendall(rest)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_server(("127.0.0.1", 0)) as proxy:
+        for variable in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        thread = threading.Thread(target=answer, args=(listening,), daemon=True)
+        thread.start()
+        cache = HttpCache(f"https://127.0.0.1:{listening.getsockname()[1]}", times=SHORT)
+        began = monotonic()
+        with pytest.raises(CacheError, match=said):
+            cache.get_entry(KEY, ENTRY_LIMIT)
+        assert monotonic() - began < 3
+        is_over.set()
+        thread.join(30)
+        proxy.settimeout(0.01)
+        with pytest.raises(TimeoutError):
+            proxy.accept()
