@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from project import Project
 from treadle import DAG, Command, CommandWalk, Limits, Options, Pool, Session, Settings, UsageError
+from treadle.engines.processes import PATIENCE
 
 PLAN = """
 treadle: 1
@@ -206,9 +208,23 @@ def test_a_plan_grants_no_connection_without_tls_by_itself(project: Project, gra
 
 def test_an_action_waits_for_a_worker_as_long_as_the_plan_says(project: Project) -> None:
     """T2: its own limit counts from its start."""
-    plan = "treadle: 1\nengine: {name: process, workers: 1, queue_timeout: 300ms}\nactions:\n  a: {run: sleep 1}\n"
-    project.write("plan", plan)
-    assert "1 run" in project.treadle("run", "a").text
+    for wait in (1, 4, 16):
+        plan = f"treadle: 1\nengine: {{name: process, workers: 1, queue_timeout: {wait}s}}\nactions:\n"
+        project.write("plan", f"{plan}  a: {{run: sleep {wait}.5}}\n")
+        done = project.treadle("run", "a").text
+        if "has begun it within" not in done:
+            break
+        # the machine has much to do, and a worker of it takes longer than that to start
+    assert "1 run" in done, done
+
+
+def test_a_worker_that_did_not_begin_in_time_does_not_hold_up_the_end_of_the_run(project: Project) -> None:
+    """It was started for an attempt that the run has taken back since."""
+    project.write("plan", "treadle: 1\nengine: {name: process, queue_timeout: 1ms}\nactions:\n  a: {run: 'true'}\n")
+    before = time.monotonic()
+    done = project.treadle("run", "a")
+    assert "has begun it within 0.001 s (queue_timeout)" in done.text
+    assert time.monotonic() - before < PATIENCE
 
 
 BOTH_SIDES = """

@@ -24,7 +24,7 @@ from .leftovers import end_leftovers
 from .local import LocalRunner
 from .process_marks import AGENT, MARK, end_marked
 from .shared_folder import SharedFolder
-from .spec import ELSEWHERE, ENDED, REFUSED, STARTED, AttemptSpec, Hint, RunFolder, WorkerReport
+from .spec import ELSEWHERE, ENDED, GONE, REFUSED, STARTED, AttemptSpec, Hint, RunFolder, WorkerReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -165,6 +165,8 @@ class Agent:
     def stop(self, token: str, *, kill: bool = False) -> None:
         """Have an attempt end: TERM, and KILL after its grace or at once."""
         one = self._attempts.get(token)
+        if one is None and self._give_back(f"{token}.json"):
+            return
         if one is None:
             self._stopped[token] = kill
         elif not one.is_running:
@@ -175,6 +177,18 @@ class Agent:
                 self._runner.kill(token)
             else:
                 self._runner.stop(token)
+
+    def _give_back(self, name: str = "") -> bool:
+        """Wait no longer for specs that cannot be seen; the run takes them back, or gives them to another worker.
+
+        :param name: that of a file; "" for all
+        :return: whether there was one
+        """
+        found = [path for path in self._waiting if not name or os.path.basename(path) == name]
+        for path in found:
+            del self._waiting[path]
+            self._tell(Hint(os.path.basename(path).removesuffix(".json"), GONE, STOPPED))
+        return bool(found)
 
     def wake(self) -> None:
         """Make a `work` that is under way return."""
@@ -209,6 +223,7 @@ class Agent:
 
     def end_all(self, why: str, *, kill: bool = False) -> None:
         """Have all that runs end, with its grace or at once; the reports say why."""
+        self._give_back()
         for one in list(self._attempts.values()):
             self._give_up(one, why, kill=kill)
 

@@ -106,6 +106,29 @@ def test_an_attempt_is_begun_once_however_often_it_is_handed_out(tmp_path: Path)
     assert report_of(spec) == before
 
 
+@pytest.mark.parametrize("how", ["stop", "kill", "end all"])
+def test_a_spec_that_cannot_be_seen_is_not_waited_for_any_more_when_it_is_stopped(tmp_path: Path, how: str) -> None:
+    """The run takes it back, and has removed its file: an agent that waits for it would hold up the end of a worker."""
+    folder, hints = folder_in(tmp_path), list[Hint]()
+    agent = Agent(tell=hints.append, guards=False)
+    for token in ("1-a", "1-b"):
+        agent.take(folder.spec(token), patience=600.0)
+    if how == "end all":
+        agent.end_all("its worker was ended")
+    else:
+        agent.stop("1-a", kill=how == "kill")
+        assert not agent.is_idle
+        agent.stop("1-b", kill=how == "kill")
+    assert agent.is_idle
+    # a hint to look: whether another one has begun it says the file of its owner
+    assert [(hint.token, hint.what, hint.cause) for hint in hints] == [
+        ("1-a", "gone", "lost"),
+        ("1-b", "gone", "lost"),
+    ]
+    assert folder.claim("1-a")
+    agent.close()
+
+
 def test_what_the_run_has_given_up_is_never_begun(tmp_path: Path) -> None:
     spec = spec_in(tmp_path, "echo x > o")
     assert spec.folder.claim(spec.token)
