@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 QUERY, LONGEST_QUERY = 5.0, 60.0
 """Seconds from one question to Slurm to the next: at first, and at most."""
+LONGEST_QUERY_IN_TROUBLE = 5.0
+"""The same at most while a node does not start or end what it has been given."""
 LOOK, LONGEST_LOOK = 0.1, 1.0
 """Seconds from one look into the folder of the run to the next: after a change, and at most."""
 SLOWEST_START = 30.0
@@ -69,6 +71,7 @@ _GPUS = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "TREADLE_GPU_IDS")
 """Variables that name the GPUs that a job was given: Slurm chooses them."""
 _IN_QUEUE = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD"})
 _ON_NODE = frozenset({"RUNNING", "COMPLETING", "SUSPENDED", "SIGNALING", "STOPPED", "STAGE_OUT", "RESIZING"})
+_AT_NODE = _ON_NODE | {"CONFIGURING"}
 _BY_NODE = frozenset({"NODE_FAIL", "BOOT_FAIL"})
 """States of jobs that their node has lost: this run uses it no more."""
 _TRANSIENT = re.compile(
@@ -76,6 +79,8 @@ _TRANSIENT = re.compile(
     re.IGNORECASE,
 )
 """What sbatch says of what may be otherwise later."""
+_NEEDS_NODE = re.compile(r"BeginTime|Node|DOWN", re.IGNORECASE)
+"""Why a job waits that has had a node, or needs one that is not there; `None` is not in it."""
 _UNUSABLE = re.compile(r"down|drain|drng|fail|maint|inval|\w*\*")
 """The states of nodes that take no jobs; `*` is added to that of one which does not answer."""
 
@@ -447,6 +452,9 @@ class Slurm:
         if code:
             # the controller is away: nothing follows from that
             return hints
+        if self._is_in_trouble(jobs):
+            self._query_pause = min(self._query_pause, LONGEST_QUERY_IN_TROUBLE)
+            self._next_query = monotonic() + self._query_pause
         for token, job in list(self._jobs.items()):
             if not job.batch.job:
                 continue
@@ -472,6 +480,19 @@ class Slurm:
                 if found.state in _BY_NODE:
                     self._lost_nodes[found.node] = None
         return hints
+
+    def _is_in_trouble(self, jobs: Mapping[tuple[str, int], _Listed]) -> bool:
+        """Return whether a node has failed to start or to end a job: it may be back any moment.
+
+        Slurm puts off by minutes what a node could not start, so how soon that is released is how soon it is seen.
+        """
+        if any(one.state == "COMPLETING" for one in jobs.values()):
+            return True
+        waiting = [jobs.get((job.batch.name, job.index)) for job in self._jobs.values() if not job.has_begun]
+        return any(
+            one is not None and (one.state in _AT_NODE or _NEEDS_NODE.search(one.reason) is not None)
+            for one in waiting
+        )
 
     def _is_overdue(self, job: _Job, state: str) -> bool:
         """Return whether a node has had a job for so long that its worker should have begun: it is frozen."""

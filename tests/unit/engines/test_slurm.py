@@ -475,6 +475,39 @@ def test_of_a_killed_run_that_slurm_does_not_know_nothing_is_ended(fake: Fake, c
     assert fake.calls("scancel") == []
 
 
+@pytest.mark.parametrize(
+    ("state", "reason", "has_begun", "is_soon"),
+    [
+        ("PENDING", "BeginTime", False, True),
+        ("PENDING", "ReqNodeNotAvail, UnavailableNodes:n1", False, True),
+        ("PENDING", "Nodes required for job are DOWN, DRAINED or reserved", False, True),
+        ("CONFIGURING", "None", False, True),
+        ("RUNNING", "None", False, True),
+        ("COMPLETING", "None", True, True),
+        # what takes as long as it takes
+        ("RUNNING", "None", True, False),
+        ("PENDING", "None", False, False),
+        ("PENDING", "Resources", False, False),
+        ("PENDING", "Priority", False, False),
+    ],
+)
+def test_slurm_is_asked_soon_as_long_as_a_node_does_not_do_what_it_should(
+    fake: Fake, engine: Slurm, run: RunFolder, state: str, reason: str, *, has_begun: bool, is_soon: bool
+) -> None:
+    """It puts such a job off by minutes, of which the engine has to hear before it can take that back."""
+    fake.says("sbatch", "7\n")
+    fake.says("squeue", "", 1)
+    engine.submit(specs(run, "x"))
+    heard(engine, lambda _: fake.calls("sbatch"))
+    heard(engine, lambda _: engine._jobs["x"].batch.job)
+    if has_begun:
+        run.claim("x", "worker")
+        heard(engine, bool)
+    engine._query_pause = 40.0
+    engine._hear_list(0, f"7|{fake.comment()}|{state}|n1|{reason}\n")
+    assert engine._query_pause == (5.0 if is_soon else 60.0)
+
+
 def test_slurm_is_asked_less_and_less() -> None:
     """From every 5 s to every 60 s."""
     pauses = [module.QUERY]
