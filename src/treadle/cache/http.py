@@ -113,6 +113,10 @@ class HttpCache:
         is_there = False
         try:
             is_there = self._do(call, self._times.blob)
+        except CacheError as error:
+            if error.kind in (_TOO_EARLY, _TOO_MUCH):
+                self.discard(digest)
+            raise
         finally:
             if not is_there:
                 with suppress(OSError):
@@ -229,7 +233,7 @@ class HttpCache:
                 response = opened()
             except ProtocolError as error:
                 # a server may close a connection that is used again, at the moment at which it is
-                is_closed = isinstance(error.args[-1], ConnectionError)
+                is_closed = any(isinstance(one, ConnectionError) for one in error.args)
                 if not call.is_reused or call.is_given_up or not is_closed:
                     raise
                 if call.fd >= 0 and body is not None:
@@ -245,9 +249,10 @@ class HttpCache:
             # one that is refused is of that class too
             if is_late and not isinstance(error, NewConnectionError):
                 raise _LateError from error
-            if isinstance(error, IncompleteRead):
+            inner = error.args[-1] if error.args else None
+            if isinstance(error, IncompleteRead) or isinstance(inner, IncompleteRead):
                 raise CacheError(_TOO_EARLY) from error
-            is_odd = isinstance(error, ProtocolError | InvalidHeader) and not isinstance(error.args[-1], OSError)
+            is_odd = isinstance(error, ProtocolError | InvalidHeader) and not isinstance(inner, OSError)
             raise CacheError(*((_NO_HTTP,) if is_odd else ("cannot be reached", _why(error)))) from error
         except OSError as error:
             raise CacheError("cannot be reached", error.strerror or type(error).__name__) from error

@@ -481,13 +481,38 @@ def test_a_handshake_that_fails_is_a_fault_in_bounded_time(name: str, monkeypatc
             monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.getsockname()[1]}")
         thread = threading.Thread(target=answer, args=(listening,), daemon=True)
         thread.start()
-        cache = HttpCache(f"https://127.0.0.1:{listening.getsockname()[1]}", times=SHORT)
+        # what answers at once is not late on a busy machine
+        times = SHORT if said.startswith("does not") else None
+        cache = HttpCache(f"https://127.0.0.1:{listening.getsockname()[1]}", times=times)
         began = monotonic()
         with pytest.raises(CacheError, match=said):
             cache.get_entry(KEY, ENTRY_LIMIT)
-        assert monotonic() - began < 3
+        assert monotonic() - began < (3 if times else Times().entry + 1)
         is_over.set()
         thread.join(30)
         proxy.settimeout(0.01)
         with pytest.raises(TimeoutError):
             proxy.accept()
+
+
+def test_a_blob_that_ended_too_early_is_sent_whatever_the_server_says_of_it(tmp_path: Path) -> None:
+    """Case 41: HEAD tells its whole length, and there is a part of it."""
+    data = b"abc" * 100_000
+    digest = Digest(sha256(data).hexdigest(), len(data))
+
+    def cut(handler: StrictHandler, _: str, body: bytes) -> None:
+        _send(handler, HEAD % len(body) + body[:1000])
+
+    with closing(Server(rude(cut))) as server:
+        server.blobs[digest.hash] = data
+        path = tmp_path / "new"
+        path.write_bytes(data)
+        cache = HttpCache(server.url, writable=True)
+        cache.put_blob(digest, str(path))
+        assert [one[0] for one in server.requests] == ["HEAD"], "it says that it has it"
+        with pytest.raises(CacheError, match="ends a reply too early"):
+            cache.get_blob(digest, str(tmp_path / "blob"))
+        assert not cache.has_blob(digest)
+        cache.put_blob(digest, str(path))
+        assert server.requests[-1][0] == "PUT"
+        assert cache.has_blob(digest)
