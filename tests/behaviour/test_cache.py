@@ -840,6 +840,29 @@ def test_a_store_of_all_projects_is_not_in_one_of_them(project: Project, tmp_pat
     assert sorted(brought.rglob("*")) == before
 
 
+def test_the_mark_of_a_store_of_the_project_stays_in_use(project: Project, tmp_path: Path) -> None:
+    """L1: marks that were not used for a year may be removed; and nothing but a mark is touched."""
+    marks = tmp_path / "marks"
+    project.environ["XDG_STATE_HOME"] = str(marks)
+    del project.environ["TREADLE_CACHE_DIR"]
+    project.write("plan", PLAN.replace("cache: local", "cache: {local: {folder: project}}"))
+    project.run()
+    name = project.folder / ".treadle/cache/id"
+    mark = marks / "treadle" / name.read_text()[:16]
+    os.utime(mark, (1, 1))
+    project.treadle("status")
+    assert mark.stat().st_mtime == 1
+    project.run("--force")
+    assert mark.stat().st_mtime > 1
+    # a checkout may bring any id
+    other = tmp_path / "other"
+    other.write_text("")
+    os.utime(other, (1, 1))
+    name.write_text("../../other")
+    project.run("--force", TREADLE_TRUST_STATE="1")
+    assert other.stat().st_mtime == 1
+
+
 def test_the_folder_of_a_project_may_be_named_by_the_variable_and_has_a_mark_too(
     project: Project, tmp_path: Path
 ) -> None:

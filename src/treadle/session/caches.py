@@ -199,6 +199,10 @@ def _why_not(folder: str) -> str:
     path = os.path.join(folder, _ID)
     if os.path.lexists(folder):
         if _is_ours(folder):
+            name = _id_in(folder)
+            if trust.is_marked(name):
+                # marks that nothing has used for a year are removed, once there are many
+                trust.keep_mark(name)
             return ""
         return f"{_FOREIGN}; remove {folder}"
     fresh = trust.new_id()
@@ -214,5 +218,8 @@ def _is_ours(folder: str) -> bool:
     if os.path.islink(folder):
         # it may lead to the store of another project, which is that of its user
         return False
-    content = own_files.read(os.path.join(folder, _ID)) or b""
-    return trust.is_state_trusted() or trust.is_marked(content.decode("ascii", "replace"))
+    return trust.is_state_trusted() or trust.is_marked(_id_in(folder))
+
+
+def _id_in(folder: str) -> str:
+    return (own_files.read(os.path.join(folder, _ID)) or b"").decode("ascii", "replace")
