@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
 
 from treadle.errors import UsageError
 
@@ -30,17 +29,14 @@ def check_address(name: str, host: str, *, is_encrypted: bool, is_insecure: bool
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether all addresses of a host are of this machine alone; one that is not known is not."""
+    """Return whether a host is this machine alone, by what is written: an address, or `localhost`.
+
+    Any other name is none: what it means may be another address by the time that it is connected to.
+    """
     if not host:
         return True
     host = host.removeprefix("[").removesuffix("]").partition("%")[0]
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        pass
-    try:
-        found = {str(one[4][0]) for one in socket.getaddrinfo(host, None)}
-    except (OSError, ValueError):
-        # it is not known, or can be no name
-        return False
-    return bool(found) and all(ipaddress.ip_address(one.partition("%")[0]).is_loopback for one in found)
+        return host.lower() == "localhost"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,6 +131,7 @@ def test_a_file_of_another_content_is_not_the_folder_of_the_run(folder: RunFolde
             ("::1", True),
             ("[::1]", True),
             ("localhost", True),
+            ("LocalHost", True),
             ("", True),
         ),
         *(
@@ -138,14 +140,21 @@ def test_a_file_of_another_content_is_not_the_folder_of_the_run(folder: RunFolde
             ("::", False),
             ("fe80::1%eth0", False),
             ("no.such.invalid", False),
+            # names that may mean another address by the time that they are connected to
+            (socket.gethostname(), False),
+            ("localhost.example", False),
+            ("ip6-loopback", False),
             ("a..b", False),
             ("a" * 80, False),
             ("nul\0", False),
         ),
     ],
 )
-def test_an_address_beyond_this_machine_needs_tls_or_the_word_of_the_user(host: str, is_ours: bool) -> None:
-    """E9."""
+def test_an_address_beyond_this_machine_needs_tls_or_the_word_of_the_user(
+    monkeypatch: pytest.MonkeyPatch, host: str, is_ours: bool
+) -> None:
+    """E9. No name is resolved: the answer could be another one when it is connected to."""
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: pytest.fail("it asks for a name"))
     assert is_loopback(host) == is_ours
     check_address("dask", host, is_encrypted=True, is_insecure=False)
     check_address("dask", host, is_encrypted=False, is_insecure=True)
