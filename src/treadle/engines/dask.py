@@ -182,8 +182,16 @@ class Dask:
     def open(self, run: RunFolder) -> None:
         """Connect with the cluster, or start it.
 
-        :raises TreadleError: it does not answer, or has another version of Treadle
+        :raises TreadleError: it does not answer, has another version of Treadle, or cannot be given such a path
         """
+        try:
+            run.path.encode()
+        except UnicodeEncodeError:
+            raise UsageError(
+                f"the engine dask cannot run in {run.path!a}",
+                facts=("Dask sends texts as UTF-8, which the bytes of this path are not",),
+                hint="rename the folder, or use another engine",
+            ) from None
         self._run = run
         load()
         self._quiet.enter_context(_QUIET)

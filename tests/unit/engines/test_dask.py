@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 from pathlib import Path
 from subprocess import PIPE
@@ -15,7 +16,7 @@ from project import wait_until
 from treadle.engines.base import Attempt
 from treadle.engines.dask import Dask
 from treadle.engines.spec import ENDED, GONE, REFUSED, STARTED, AttemptSpec, Hint, RunFolder
-from treadle.errors import TreadleError
+from treadle.errors import TreadleError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -311,3 +312,11 @@ def test_the_level_of_the_log_of_dask_is_put_back(engine: OnNotes) -> None:
     assert logger.level == logging.CRITICAL
     engine.close(keep=False)
     assert logger.level < logging.CRITICAL
+
+
+def test_a_folder_whose_path_is_no_utf8_is_refused_at_once() -> None:
+    """Dask sends paths as texts; its workers did not start, and said nothing of why."""
+    path = os.fsdecode(b"/tmp/caf\xe9/.treadle/runs/1")
+    with pytest.raises(UsageError, match=r"dask cannot run in '/tmp/caf\\udce9/\.treadle/runs/1'") as caught:
+        Dask().open(RunFolder(path))
+    assert "rename the folder" in caught.value.hint
