@@ -491,7 +491,7 @@ ACTION_KEYS = _table(
     *_SHARED,
     Key("tokens", COUNT, "How many tokens of its queue it takes.", "1", "tokens: 2"),
     Key("resources", DEMANDS, "What an attempt needs of the pool: a map of types to amounts; `memory` with a unit. "
-        "Of a list the first counts that the pool can give. See [the rules](resources.md#resources).",
+        "In a list, the first one that the pool can meet counts. See [the rules](resources.md#resources).",
         "1 of `cpus` in the queue `default`, else nothing", "resources: {cpus: 4, gpus: 1, memory: 8GiB}"),
     Key("limit", COUNT, "How many of its family may run at the same time.", "no limit", "limit: 2"),
     Key("mutex", TEXTS, "Names: actions that share one never run at the same time.", "none", "mutex: [database]"),
@@ -512,15 +512,15 @@ ACTION_KEYS = _table(
         "require: [test -d src, {when: mode == \"debug\", message: only for debug}]"),
     Key("expect", EXPECT, "The end that counts as its success, in place of a success: a `failure`, one with "
         "certain exit codes, or a `diff`. It is fingerprinted.", "a success", "expect: {failure: 3}"),
-    Key("baseline", MAP, "What its outputs should hold: a map of outputs to files. If one differs, the action has "
+    Key("baseline", MAP, "What its outputs should hold: a map of outputs to files. If one differs, the outcome is "
         "`diffed`. Or a map with `run`: a command for `treadle accept`. See "
         "[the rules](retries.md#baseline-what-outputs-should-hold). It is fingerprinted.", "none",
         "out: out/table.txt\nbaseline: {out/table.txt: tests/table.txt}"),
     Key("tags", TEXTS, 'Names to select actions by: `-l "slow and not gpu"`.', "none", "tags: [slow, gpu]"),
     Key("report", BOOL, "Show its outputs that are pictures or tables in reports. The key is not fingerprinted.",
         "false", "out: out/loss.svg\nreport: true"),
-    Key("artifacts", ARTIFACTS, "Files that it leaves besides its outputs: after which end they are moved to "
-        "`.treadle/artifacts/`. See [the rules](workdir.md#artifacts-what-else-it-leaves). Not fingerprinted.",
+    Key("artifacts", ARTIFACTS, "Files other than outputs that move to `.treadle/artifacts/` after an attempt: a "
+        "map of patterns to ends. See [the rules](workdir.md#artifacts-what-else-it-leaves). Not fingerprinted.",
         "none", 'artifacts: {"*.log": failure, "core*": always}'),
     Key("keep", BOOL, "Keep existing outputs before it starts and after it fails.", "false", "keep: true"),
     Key("console", BOOL, "It has the terminal and its input to itself. Such actions run one at a time.", "false",
