@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 _LOOKS = 0.1
 """Seconds between two looks at whether a wait is given up."""
+_NAP = 0.02
+"""Seconds that a thread without work waits for more before work wakes it: each change of threads costs both."""
+_STAYS = 1.0
+"""Seconds after which a thread without work ends."""
 
 
 class Background:
@@ -29,45 +33,59 @@ class Background:
     def __init__(self, most: int) -> None:
         self._most = most
         self._work: deque[Callable[[], None]] = deque()
-        self._has_changed = Condition()
-        self._threads = 0
-        self._busy = 0
+        lock = Lock()
+        self._wakes, self._has_ended = Condition(lock), Condition(lock)
+        """Notified of work and the end; and of work that was done."""
+        self._threads = self._busy = self._napping = self._asleep = 0
+        self._is_closed = False
 
     def add(self, work: Callable[[], None]) -> None:
         """Have something done, which raises nothing; here and now if there can be no thread."""
-        with self._has_changed:
+        with self._wakes:
+            self._is_closed = False
             self._work.append(work)
-            is_full = self._threads == self._most
-            if not is_full:
-                self._threads += 1
-        if is_full:
-            return
+            if self._asleep:
+                self._wakes.notify()
+            if self._threads == self._most or len(self._work) <= self._napping + self._asleep:
+                return
+            self._threads += 1
         try:
             Thread(target=self._do, name="treadle-cache", daemon=True).start()
         except RuntimeError:
+            with self._wakes:
+                self._is_closed = True
             self._do()
 
     def _do(self) -> None:
-        while True:
-            with self._has_changed:
-                if not self._work:
-                    self._leave()
-                    return
-                work = self._work.popleft()
-                self._busy += 1
-            try:
-                work()
-            except BaseException:
-                with self._has_changed:
-                    self._busy -= 1
-                    self._leave()
-                raise
-            with self._has_changed:
-                self._busy -= 1
+        try:
+            while (work := self._next()) is not None:
+                try:
+                    work()
+                finally:
+                    with self._wakes:
+                        self._busy -= 1
+                        if not self._busy:
+                            self._has_ended.notify_all()
+        finally:
+            with self._wakes:
+                self._threads -= 1
+                self._has_ended.notify_all()
 
-    def _leave(self) -> None:
-        self._threads -= 1
-        self._has_changed.notify_all()
+    def _next(self) -> Callable[[], None] | None:
+        """Return what is to be done next, None if nothing comes."""
+        with self._wakes:
+            if not self._work and not self._is_closed:
+                self._napping += 1
+                self._wakes.wait(_NAP)
+                self._napping -= 1
+            if not self._work and not self._is_closed:
+                self._asleep += 1
+                self._wakes.wait(_STAYS)
+                self._asleep -= 1
+            if not self._work:
+                return None
+            self._busy += 1
+            return self._work.popleft()
 
     def close(self, seconds: float, gives_up: Callable[[], bool] = lambda: False) -> int:
         """Wait until all is done, for so long; return how much is not, which is given up if it has not begun.
@@ -75,9 +93,14 @@ class Background:
         :param gives_up: asked several times in a second: whether to wait no longer
         """
         until = monotonic() + seconds
-        with self._has_changed:
-            while self._threads and (wait := until - monotonic()) > 0 and not gives_up():
-                self._has_changed.wait(min(wait, _LOOKS))
+        with self._wakes:
+            self._is_closed = True
+            self._wakes.notify_all()
+            # work is left where a thread has ended by an error
+            while self._busy or (self._work and self._threads):
+                if (wait := until - monotonic()) <= 0 or gives_up():
+                    break
+                self._has_ended.wait(min(wait, _LOOKS))
             left = len(self._work) + self._busy
             self._work.clear()
         return left

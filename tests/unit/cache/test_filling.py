@@ -85,6 +85,37 @@ def test_work_that_raises_keeps_nothing_else_from_being_done(monkeypatch: pytest
     assert done == [1]
 
 
+def test_a_thread_stays_for_more_work_and_ends_with_the_run() -> None:
+    """To start one for each piece of work would cost more than the work."""
+    background, threads = Background(1), set()
+    done = threading.Semaphore(0)
+
+    def work() -> None:
+        threads.add(threading.current_thread())
+        done.release()
+
+    for _ in range(20):
+        background.add(work)
+        assert done.acquire(timeout=TIMEOUT)
+    assert len(threads) == 1
+    assert background.close(TIMEOUT) == 0
+    for one in threads:
+        one.join(TIMEOUT)
+        assert not one.is_alive()
+
+
+def test_work_wakes_a_thread_that_had_none_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("treadle.cache.filling._NAP", 0.0)
+    monkeypatch.setattr("treadle.cache.filling._STAYS", TIMEOUT)
+    background, done = Background(2), threading.Semaphore(0)
+    for _ in range(50):
+        background.add(done.release)
+        background.add(done.release)
+        assert done.acquire(timeout=TIMEOUT / 2)
+        assert done.acquire(timeout=TIMEOUT / 2)
+    assert background.close(TIMEOUT) == 0
+
+
 class Full(FolderCache):
     """A store that takes no blobs."""
 
