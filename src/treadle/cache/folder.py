@@ -15,13 +15,14 @@ import os
 import stat
 from contextlib import suppress
 from hashlib import sha256
-from time import time
+from itertools import count
+from time import monotonic, time
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from treadle.content import trust
 
 from .base import ENTRY_LIMIT, CacheError, Digest, UnusableEntryError
-from .copying import NEW, copy
+from .copying import NEW, copy, read_small, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 SIZE = 5 << 30
 """Bytes that a store may have where nothing else is said."""
 _LEAST_FREE = 1 << 30
+_ROOM_LASTS = 1.0
+"""Seconds for which what the system says of free bytes holds, less what was asked for since."""
+_ROOM_SHARE = 8
+"""It does not hold for more than such a part of what is free above the bound: others fill the disk too."""
 _LATELY = 3600.0
 """What was used in so many seconds stays; and a use is not noted again before."""
 _DOWN_TO = 0.8
@@ -94,7 +99,12 @@ class FolderCache:
         self._added = 0
         """Bytes that were stored since the size was last noted."""
         self._is_checked = self._is_ready = False
-        self._number = 0
+        self._numbers = count(1)
+        self._new = f"{self.folder}/new"
+        self._own = os.urandom(6).hex()
+        """What the names of this store's new files have: a process elsewhere may have our number."""
+        self._room, self._room_until = 0, 0.0
+        self._gives = False
 
     def unnoted(self) -> FolderCache:
         """Return the same store, to be looked at: no use of it is noted."""
@@ -106,7 +116,7 @@ class FolderCache:
     def scratch(self) -> str:
         """The folder for files that are to become blobs: a file in it is renamed, not copied."""
         self._make_ready()
-        return os.path.join(self.folder, "new")
+        return self._new
 
     def get_entry(self, key: str, limit: int) -> bytes | None:
         """Return the entry of a key, None if it is not there."""
@@ -168,9 +178,13 @@ class FolderCache:
             if not stat.S_ISREG(status.st_mode) or status.st_size != digest.size:
                 self.discard(digest)
                 return False
+            data = read_small(source, digest.size)
             target = os.open(path, NEW, 0o666)
             try:
-                copy(source, target)
+                if data is None:
+                    copy(source, target)
+                else:
+                    write_all(target, data)
             finally:
                 os.close(target)
         finally:
@@ -183,17 +197,18 @@ class FolderCache:
         """Store a file as a blob; one in `scratch` is moved."""
         self._make_ready()
         kept = self._blob(digest)
-        if trust.gives():
+        if self._gives:
             _give(path, self.folder)
+        is_ours = os.path.dirname(path) == self._new
         with suppress(OSError):
             # its use is noted first: an eviction that comes now leaves it
             os.utime(kept)
             if os.lstat(kept).st_size == digest.size:
-                if os.path.dirname(path) == os.path.join(self.folder, "new"):
+                if is_ours:
                     os.unlink(path)
                 return
         try:
-            if os.path.dirname(path) != os.path.join(self.folder, "new"):
+            if not is_ours:
                 fresh = self.new_name()
                 with open(path, "rb") as source:
                     target = os.open(fresh, NEW, 0o600)
@@ -231,8 +246,9 @@ class FolderCache:
                 _make_private(os.path.dirname(path))
                 fd = os.open(path, flags, 0o600)
             try:
-                trust.give(fd, self.folder, is_private=True)
-                os.write(fd, line)
+                if self._gives:
+                    trust.give(fd, self.folder, is_private=True)
+                write_all(fd, line)
                 size = os.fstat(fd).st_size
                 if size > 2 * most * len(line):
                     kept = b"".join(os.pread(fd, size, 0).splitlines(keepends=True)[-most:])
@@ -264,16 +280,16 @@ class FolderCache:
         fresh = self.new_name()
         fd = os.open(fresh, NEW, 0o600)
         try:
-            trust.give(fd, self.folder, is_private=True)
-            os.write(fd, data)
+            if self._gives:
+                trust.give(fd, self.folder, is_private=True)
+            write_all(fd, data)
         finally:
             os.close(fd)
         _put(fresh, path)
 
     def new_name(self) -> str:
         """Return a path in `scratch` that no other process takes."""
-        self._number += 1
-        return os.path.join(self.folder, "new", f"{_TEMPORARY}{os.getpid()}-{os.urandom(6).hex()}-{self._number}")
+        return f"{self._new}/{_TEMPORARY}{os.getpid()}-{self._own}-{next(self._numbers)}"
 
     def discard(self, digest: Digest) -> None:
         """Remove a blob that is damaged."""
@@ -400,6 +416,19 @@ class FolderCache:
 
     def has_room(self, size: int) -> bool:
         """Return whether so many bytes may be stored."""
+        now = monotonic()
+        if now < self._room_until and size <= self._room:
+            self._room -= size
+            return True
+        free = self._free()
+        if free < size:
+            self._room_until = 0.0
+            return False
+        self._room, self._room_until = (free - size) // _ROOM_SHARE, now + _ROOM_LASTS
+        return True
+
+    def _free(self) -> int:
+        """Return how many bytes of the disk may be taken."""
         folder = self.folder
         while not os.path.lexists(folder):
             # it is made when something is stored
@@ -407,13 +436,14 @@ class FolderCache:
         try:
             disk = os.statvfs(folder)
         except OSError:
-            return False
-        return disk.f_bavail * disk.f_frsize - size >= self.least_free
+            return -1
+        return disk.f_bavail * disk.f_frsize - self.least_free
 
     def _make_ready(self) -> None:
         if self._is_ready:
             return
         self._check()
+        self._gives = trust.gives()
         try:
             _make_private(self.folder)
             # what saves files leaves out a folder with a tag, also what others have in it

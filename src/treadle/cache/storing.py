@@ -10,6 +10,7 @@ import stat
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
+from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from xxhash import xxh3_128
@@ -17,19 +18,22 @@ from xxhash import xxh3_128
 from treadle.content.digests import FILE, FOLDER, LINK, framed_in_tree, walk_tree
 
 from .base import EMPTY, NO_ROOM, CacheError, Digest, OutputCache
-from .copying import NEW, copy
+from .copying import NEW, copy, read_small, write_all
 from .entry import MOST_DEPTH, MOST_NODES, Entry, EntryError, check, encode_entry, is_name, stays_inside
 from .key import tied_key
 from .messages import Directory, File, Folder, Link, Tree, encode_directory, encode_tree
 from .policy import MOST_LOG, are_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     Exclusion = Callable[[str, bool], bool]
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PIECE = 1 << 20
+_OWN = os.urandom(8).hex()
+"""What the names of this process's copies have: a process elsewhere may have its number."""
+_NUMBERS = count(1)
 
 
 class NotStoredError(Exception):
@@ -94,12 +98,16 @@ class Copies:
     :param root: the folder that the outputs are relative to
     :param scratch: a folder for the copies
     :param room: returns whether there is room for so many bytes, see `FolderCache.has_room`
+    :param real: the real path of the root, "" if that is to be found out
     :raises NotStoredError: an output is not as it was recorded, or cannot be stored
     :raises CacheError: there is no room for a copy
     """
 
-    def __init__(self, made: Made, root: str, scratch: str, room: Callable[[int], bool] | None = None) -> None:
-        self._copies = _Copies(scratch, [root, os.path.realpath(root)], room)
+    def __init__(
+        self, made: Made, root: str, scratch: str, room: Callable[[int], bool] | None = None, real: str = ""
+    ) -> None:
+        self._scratch = scratch
+        self._copies = _Copies(scratch, [root, real or os.path.realpath(root)], room)
         try:
             self.entry = _copied(made, root, self._copies)
             check(self.entry, list(made.values))
@@ -123,8 +131,11 @@ class Copies:
 
         :raises CacheError: the store has failed
         """
+        takes_all = getattr(cache, "scratch", "") == self._scratch
         for digest, path in self.blobs.items():
             cache.put_blob(digest, path)
+            if takes_all:
+                self._copies.forget(path)
         key = self.stored.key
         cache.put_entry(key, encode_entry(self.entry, key))
 
@@ -199,7 +210,7 @@ class _Copies:
         self._folder = folder
         self._room = room
         self._roots = list(dict.fromkeys(os.fsencode(one) for one in roots if len(one) > 1))
-        self._names: list[str] = []
+        self._names: dict[str, None] = {}
         self._usual: int | None = None
         """The mode of new files, once that is needed."""
         self.found: dict[Digest, str] = {}
@@ -209,8 +220,8 @@ class _Copies:
         """Whether the log holds one of these paths. No output has its bytes then, or that is tied."""
 
     def _new(self) -> str:
-        path = os.path.join(self._folder, f"tmp-{os.getpid()}-{os.urandom(8).hex()}")
-        self._names.append(path)
+        path = os.path.join(self._folder, f"tmp-{os.getpid()}-{_OWN}-{next(_NUMBERS)}")
+        self._names[path] = None
         return path
 
     def copy(self, full: str, output: str) -> tuple[Digest, str]:
@@ -218,7 +229,6 @@ class _Copies:
 
         :param output: the output that it is or that it is in
         """
-        path = self._new()
         source = os.open(full, _READ)
         try:
             status = os.fstat(source)
@@ -228,15 +238,23 @@ class _Copies:
             self.refuse_private(mode, output)
             if self._room is not None and not self._room(status.st_size):
                 raise CacheError(NO_ROOM)
-            target = os.open(path, NEW, 0o600)
-            try:
-                copy(source, target)
-            finally:
-                os.close(target)
+            data = read_small(source, status.st_size)
+            if data is not None:
+                # what is hashed is what is written, whatever happens to the file meanwhile
+                digest, quick = self._hashed((data,), output)
+                self._write(digest, data)
+            else:
+                path = self._new()
+                target = os.open(path, NEW, 0o600)
+                try:
+                    copy(source, target)
+                finally:
+                    os.close(target)
+                with open(path, "rb", buffering=0) as file:
+                    digest, quick = self._hashed(iter(lambda: file.read(_PIECE), b""), output)
+                self._keep(digest, path)
         finally:
             os.close(source)
-        digest, quick = self._hashed(path, output)
-        self._keep(digest, path)
         return digest, f"{'exec' if mode & stat.S_IXUSR else 'file'} {digest.size} {quick}"
 
     def refuse_private(self, mode: int, output: str) -> None:
@@ -254,29 +272,35 @@ class _Copies:
         if closed & (self._usual or 0):
             raise PrivateError(f"{output} has the mode {stat.S_IMODE(mode):o}")
 
-    def _hashed(self, path: str, output: str) -> tuple[Digest, str]:
+    def _hashed(self, pieces: Iterable[bytes], output: str) -> tuple[Digest, str]:
         strong, quick, size = sha256(), xxh3_128(), 0
         most = max(map(len, self._roots), default=1)
         before = b""
-        with open(path, "rb", buffering=0) as file:
-            while piece := file.read(_PIECE):
-                strong.update(piece)
-                quick.update(piece)
-                size += len(piece)
-                if not self.tied and any(root in piece or root in before + piece[:most] for root in self._roots):
-                    self.tied = output
-                before = (before + piece)[-most:] if len(piece) < most else piece[-most:]
+        for piece in pieces:
+            strong.update(piece)
+            quick.update(piece)
+            size += len(piece)
+            if not self.tied and any(root in piece or root in before + piece[:most] for root in self._roots):
+                self.tied = output
+            before = (before + piece)[-most:] if len(piece) < most else piece[-most:]
         return Digest(strong.hexdigest(), size), quick.hexdigest()
 
     def keep(self, data: bytes) -> Digest:
         """Keep some bytes; return their digest."""
         digest = Digest(sha256(data).hexdigest(), len(data))
-        if digest not in self.found and digest != EMPTY:
-            path = self._new()
-            with open(os.open(path, NEW, 0o600), "wb") as file:
-                file.write(data)
-            self._keep(digest, path)
+        self._write(digest, data)
         return digest
+
+    def _write(self, digest: Digest, data: bytes) -> None:
+        if digest in self.found or digest == EMPTY:
+            return
+        path = self._new()
+        target = os.open(path, NEW, 0o600)
+        try:
+            write_all(target, data)
+        finally:
+            os.close(target)
+        self._keep(digest, path)
 
     def _keep(self, digest: Digest, path: str) -> None:
         if digest != EMPTY:
@@ -293,6 +317,10 @@ class _Copies:
             return None
         self.is_log_tied = any(root in data for root in self._roots)
         return self.keep(data)
+
+    def forget(self, path: str) -> None:
+        """Take note that a store has taken a copy."""
+        self._names.pop(path, None)
 
     def remove(self) -> None:
         """Remove the copies that no store has taken."""

@@ -6,8 +6,10 @@ import os
 import stat
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -284,6 +286,44 @@ def test_nothing_is_stored_on_a_disk_that_is_nearly_full(tmp_path: Path) -> None
     assert not FolderCache(str(tmp_path), least_free=0).has_room(1 << 60)
 
 
+def test_the_disk_is_asked_once_in_a_while_and_before_much_of_it_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L6: a look for each file would cost more than to copy it, and others fill the disk meanwhile."""
+    now, free, asked = [0.0], [8_000], [0]
+
+    def disk(path: str) -> SimpleNamespace:
+        asked[0] += 1
+        return SimpleNamespace(f_bavail=free[0], f_frsize=1)
+
+    monkeypatch.setattr(os, "statvfs", disk)
+    monkeypatch.setattr("treadle.cache.folder.monotonic", lambda: now[0])
+    cache = FolderCache(str(tmp_path), least_free=1_000)
+    assert [cache.has_room(size) for size in (0, 500, 375)] == [True] * 3
+    assert asked == [1]
+    # an eighth of what may be taken is gone
+    assert cache.has_room(1)
+    assert asked == [2]
+    free[0] = 1_000
+    assert cache.has_room(1)
+    now[0] = 1.0
+    assert not cache.has_room(1)
+    assert not cache.has_room(1)
+    assert asked == [4]
+
+
+def test_no_two_stores_and_threads_give_a_new_file_the_same_name(tmp_path: Path) -> None:
+    """L2."""
+    stores = [FolderCache(str(tmp_path)) for _ in range(3)]
+    with ThreadPoolExecutor(4) as pool:
+        names = list(pool.map(lambda number: stores[number % 3].new_name(), range(300)))
+    assert len(set(names)) == 300
+    for name in names:
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+    assert {one.path for one in stores[0].files()} == set(names)
+
+
 def test_a_blob_that_vanished_is_written_again(cache: FolderCache, root: Path) -> None:
     """L7: between its entry and it too."""
     put(root, {"o": "text"})
@@ -391,11 +431,12 @@ def test_where_the_kernel_copies_less_the_rest_is_read_and_written(
         return real(source, target, min(count, 3)) if calls[0] % 2 else 0
 
     monkeypatch.setattr(os, "copy_file_range", short)
-    put(root, {"o": "a longer text"})
+    put(root, {"o": "a longer text" * 10_000})
     stored(cache, root, "o")
     (root / "o").unlink()
     assert placed(cache, root, "o")
-    assert (root / "o").read_text() == "a longer text"
+    assert (root / "o").read_text() == "a longer text" * 10_000
+    assert calls[0]
 
 
 def test_the_evictor_knows_the_hour_of_the_rule() -> None:

@@ -300,3 +300,50 @@ def test_what_the_disk_refuses_leaves_nothing(
         stored(cache, root, "o")
     assert entries(cache) == 0
     assert not os.listdir(cache.scratch)
+
+
+@pytest.mark.parametrize("size", [1, 2048, 1 << 16, (1 << 16) + 1, 3 << 20])
+@pytest.mark.parametrize("when", ["before it is read", "after it is read", "shorter", "longer"])
+@pytest.mark.parametrize("output", ["o", "d/"])
+def test_what_is_written_to_while_it_is_copied_is_never_stored_as_something_else(
+    cache: FolderCache, root: Path, monkeypatch: pytest.MonkeyPatch, size: int, when: str, output: str
+) -> None:
+    """L4: of small files, which are read at once, and of those that the kernel copies."""
+    path = root / ("o" if output == "o" else "d/x")
+    put(root, {path.relative_to(root).as_posix(): "a" * size})
+    recorded = value(root, output)
+    real = os.fstat
+    news = {"shorter": b"a" * (size - 1), "longer": b"a" * (size + 1)}
+
+    def written(fd: int) -> os.stat_result:
+        status = real(fd)
+        if when != "after it is read" and os.readlink(f"/proc/self/fd/{fd}") == str(path):
+            path.write_bytes(news.get(when, b"b" * size))
+        return status
+
+    monkeypatch.setattr(os, "fstat", written)
+    if when == "after it is read":
+        made = Made(KEY, {output: recorded}, {}, Entry())
+        copies = Copies(made, str(root), cache.scratch)
+        path.write_bytes(b"b" * size)
+        copies.store(cache)
+        assert [one.read_bytes() for one in Path(cache.folder).glob("cas/*/*") if one.stat().st_size == size] in (
+            [b"a" * size],
+            # a Tree may be as long
+            [b"a" * size] * 2,
+        )
+        return
+    with pytest.raises(NotStoredError, match="has changed since"):
+        stored(cache, root, output, values={output: recorded})
+    assert entries(cache) == 0
+    assert os.listdir(cache.scratch) == []
+
+
+def test_what_a_store_has_taken_is_left_alone(cache: FolderCache, root: Path) -> None:
+    """L2: files of one content are one blob, and no copy is left."""
+    put(root, {"o": "1", "p": "1", "d/a": "1", "d/b": "", "q": ""})
+    stored(cache, root, "o", "p", "d/", "q")
+    stored(cache, root, "o", "p", "d/", "q")
+    assert os.listdir(cache.scratch) == []
+    assert sum(one.read_bytes() == b"1" for one in Path(cache.folder).glob("cas/*/*")) == 1
+    assert not [one for one in Path(cache.folder).glob("cas/*/*") if not one.stat().st_size]
