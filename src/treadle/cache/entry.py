@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .messages import Directory
 
 FORMAT = 1
+_JSON = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+"""`json.dumps` would make an encoder for each call."""
 MOST_NODES = 100_000
 MOST_DEPTH = 100
 TREE_LIMIT = 64 << 20
@@ -101,7 +103,7 @@ def encode_entry(entry: Entry, key: str, signing_key: bytes = b"") -> bytes:
             worker=entry.host or "treadle",
             began=entry.began,
             ended=entry.ended,
-            note=json.dumps(note, separators=(",", ":"), sort_keys=True).encode(),
+            note=_JSON(note).encode(),
         )
     )
 
@@ -170,7 +172,7 @@ def _digest(entry: Entry, note: Mapping[str, Any], key: str, signing_key: bytes)
         [entry.began, entry.ended],
         note,
     ]
-    data = json.dumps(fields, separators=(",", ":"), sort_keys=True).encode()
+    data = _JSON(fields).encode()
     return hmac(signing_key, data, "sha256").hex() if signing_key else sha256(data).hexdigest()
 
 

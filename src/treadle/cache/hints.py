@@ -6,6 +6,7 @@ A hint has the names of the elements of a key and digests of their values, never
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,8 @@ MOST_BYTES = 1 << 18
 OUTPUT, PROGRAM, LOCALE = "output ", "program ", "locale "
 """How the names of parts begin that are no elements of the fingerprint."""
 _DIGITS = 16
+_JSON = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+"""`json.dumps` would make an encoder for each call."""
 
 
 class Hint(NamedTuple):
@@ -78,14 +81,16 @@ def digests_of(parts: Mapping[str, str]) -> dict[str, str]:
     return {name: _digest(name, value) for name, value in parts.items()}
 
 
+@lru_cache(maxsize=4096)
 def _digest(name: str, value: str) -> str:
+    # programs, tools and variables are those of many actions
     return sha256(f"{name}\0{value}".encode("utf-8", "surrogatepass")).hexdigest()[:_DIGITS]
 
 
 def encode(hint: Hint) -> bytes:
     """Return a hint as one line, nothing if that is too long."""
     data = {"key": hint.key, "run": hint.run, "at": hint.at, "digests": dict(hint.digests)}
-    line = json.dumps(data, separators=(",", ":"), sort_keys=True).encode() + b"\n"
+    line = _JSON(data).encode() + b"\n"
     return line if len(line) <= MOST_BYTES else b""
 
 

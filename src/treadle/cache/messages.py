@@ -132,7 +132,13 @@ def _digest(digest: Digest) -> bytes:
     return _text(1, digest.hash) + _number(2, digest.size)
 
 
+_SHORT = [bytes((number,)) for number in range(128)]
+"""The numbers that have one byte, as most have."""
+
+
 def _varint(number: int) -> bytes:
+    if 0 <= number < 128:
+        return _SHORT[number]
     out = bytearray()
     number &= (1 << 64) - 1
     while number > 127:
@@ -286,13 +292,20 @@ class _Fields:
             count.left -= 1
             if count.left < 0:
                 raise MessageError("it has too many fields")
-            tag, at = _read_varint(data, at)
+            # most numbers have one byte
+            if (tag := data[at]) < 128:
+                at += 1
+            else:
+                tag, at = _read_varint(data, at)
             field, wire = tag >> 3, tag & 7
             value: bytes | int = 0
             if wire == _VARINT:
                 value, at = _read_varint(data, at)
             elif wire == _LENGTH:
-                length, at = _read_varint(data, at)
+                if at < size and (length := data[at]) < 128:
+                    at += 1
+                else:
+                    length, at = _read_varint(data, at)
                 value, at = data[at : at + length], at + length
             elif wire in (_FIXED64, _FIXED32):
                 at += 8 if wire == _FIXED64 else 4
