@@ -116,6 +116,19 @@ class Hit(NamedTuple):
         return self.staged.entry
 
 
+class _Begun(NamedTuple):
+    """An action that is looked up or runs.
+
+    :ivar programs: path -> what was seen of it, of those that it starts directly, before it started
+    :ivar elements: its key elements then
+    :ivar keys: what is looked up, one for each namespace, apart from what it was found to read
+    """
+
+    programs: Mapping[str, Seen]
+    elements: Mapping[str, str]
+    keys: Sequence[str]
+
+
 def may_store(reasons: Iterable[Reason]) -> bool:
     """Return whether all is known that an action depends on which ran for some reasons."""
     return not any(why.kind in (UNTRACKED, UNANSWERED, NO_PREDICTION) for why in reasons)
@@ -154,8 +167,10 @@ class Caching:
         self._system = tuple(system)
         self._folder = ""
         self._numbers = count(1)
-        self._programs: dict[str, dict[str, Seen]] = {}
-        """uid -> the programs that an action starts, as they were before it: path -> what was seen."""
+        self._begun: dict[str, _Begun] = {}
+        """uid -> an action that is looked up or runs."""
+        self._host = os.uname().nodename
+        self._real_root = os.path.realpath(root)
         self._free: list[str] = []
         """Folders that are empty again."""
         self._told: set[str] = set()
@@ -187,9 +202,13 @@ class Caching:
 
         :raises TreadleError: a program that it starts cannot be read
         """
-        programs = [seen.value for seen in self._seen_programs(command, inputs).values()]
+        return self._key_of(command, _key_elements(inputs), self._seen_programs(command, inputs), namespace)
+
+    def _key_of(
+        self, command: Command, elements: Mapping[str, str], programs: Mapping[str, Seen], namespace: str
+    ) -> str:
         locale = locale_of(self._fingerprinter.environment(command))
-        return key_of(_key_elements(inputs), command.made, programs, locale, namespace)
+        return key_of(elements, command.made, [seen.value for seen in programs.values()], locale, namespace)
 
     def parts(self, command: Command, inputs: ActionInputs, found: Iterable[str] = ()) -> dict[str, str]:
         """Return name -> value of all that the key of an entry is made of, for people.
@@ -197,10 +216,14 @@ class Caching:
         :param found: paths of what it was found to read
         :raises TreadleError: a program that it starts cannot be read
         """
-        programs = {path: seen.value for path, seen in self._seen_programs(command, inputs).items()}
+        return self._parts_of(command, inputs, found, self._seen_programs(command, inputs))
+
+    def _parts_of(
+        self, command: Command, inputs: ActionInputs, found: Iterable[str], programs: Mapping[str, Seen]
+    ) -> dict[str, str]:
         elements = inputs.fingerprint.elements
         return parts_of(
-            *(_key_elements(inputs), command.made, programs),
+            *(_key_elements(inputs), command.made, {path: seen.value for path, seen in programs.items()}),
             locale_of(self._fingerprinter.environment(command)),
             {path: elements[DISCOVERED + path] for path in found},
             self._namespaces[0],
@@ -214,33 +237,45 @@ class Caching:
 
     def begins(self, uid: str, command: Command, inputs: ActionInputs) -> None:
         """Note the programs that an action is about to start: what it makes is stored only if they stay."""
-        self._programs.pop(uid, None)
-        if not policy.why_not(command):
-            with suppress(OSError, TreadleError):
-                self._programs[uid] = self._seen_programs(command, inputs)
+        self._begun.pop(uid, None)
+        if policy.why_not(command):
+            return
+        # a program that cannot be read: the action says so, if it has to run
+        with suppress(OSError, TreadleError):
+            programs, elements = self._seen_programs(command, inputs), _key_elements(inputs)
+            keys = [self._key_of(command, elements, programs, namespace) for namespace in self._namespaces]
+            self._begun[uid] = _Begun(programs, elements, keys)
 
-    def _are_as_before(self, uid: str, command: Command, inputs: ActionInputs) -> bool:
-        """Return whether the programs that an action has started are those from before it."""
-        before = self._programs.pop(uid, None)
+    def _ended(self, uid: str, command: Command, inputs: ActionInputs) -> _Begun | None:
+        """Return the programs and keys of an action that has run, None if a program is another one now."""
+        before = self._begun.pop(uid, None)
         if before is None:
-            return False
+            return None
         try:
             after = self._seen_programs(command, inputs)
         except (OSError, TreadleError):
-            return False
-        return before.keys() == after.keys() and not any(moved(before[path], after[path]) for path in before)
+            return None
+        programs = before.programs
+        if programs.keys() != after.keys() or any(moved(programs[path], after[path]) for path in programs):
+            return None
+        elements = _key_elements(inputs)
+        if elements == before.elements:
+            return before
+        keys = [self._key_of(command, elements, after, namespace) for namespace in self._namespaces]
+        return _Begun(after, elements, keys)
 
-    def look_up(
-        self, command: Command, inputs: ActionInputs, is_open: Callable[[Sequence[str]], bool]
-    ) -> Hit | None:
+    def look_up(self, uid: str, command: Command, is_open: Callable[[Sequence[str]], bool]) -> Hit | None:
         """Return the outputs that a command would make, fetched and verified; None if no cache of our own has them.
+
+        `begins` was called for it just before.
 
         :param is_open: returns whether one of some paths is made by an action that has not ended
         """
-        if policy.why_not(command) or not (keys := self._keys(command, inputs)):
+        begun = self._begun.get(uid)
+        if begun is None:
             return None
         own = [cache for cache in self._caches if cache.is_own]
-        return self._found(own, keys, command, self._values, is_open)
+        return self._found(own, begun.keys, command, self._values, is_open)
 
     def wanted(self, command: Command, inputs: ActionInputs, duration: float | None) -> Wanted | None:
         """Return what `fetch` looks up, None if that is not worth a thread.
@@ -528,13 +563,10 @@ class Caching:
             return
         results = inputs.results
         size = sum(_size_of(look.value) for path in command.outputs for look in results[path].looks.values())
-        if not policy.pays(duration, size, command.cache) or not self._are_as_before(uid, command, inputs):
+        if not policy.pays(duration, size, command.cache) or (begun := self._ended(uid, command, inputs)) is None:
             return
         names: list[str] | None = None
-        keys = self._keys(command, inputs)
-        if not keys:
-            return
-        key = base = keys[0]
+        key = base = begun.keys[0]
         if command.discovery is not None:
             elements = inputs.fingerprint.elements
             names = paths_of(inputs.fingerprint.results, DISCOVERED)
@@ -547,7 +579,7 @@ class Caching:
             action=uid,
             plan=command.label,
             duration=round(duration, 6),
-            host=host or os.uname().nodename,
+            host=host or self._host,
             began=now - int(duration * 1e9),
             ended=now,
         )
@@ -563,7 +595,7 @@ class Caching:
         is_shared = policy.is_worth_sharing(duration, command.cache)
         stores = [cache for cache in self._caches if cache.writable and (cache.is_own or is_shared)]
         if stores:
-            parts = self.parts(command, inputs, names or ())
+            parts = self._parts_of(command, inputs, names or (), begun.programs)
             self._storing.add(lambda: self._store(uid, base, made._replace(parts=parts), names, stores))
 
     def _store(
@@ -572,7 +604,8 @@ class Caching:
         """Store outputs in the stores of our own, and have them sent to the others."""
         near = next((one for one in stores if one.is_own), None)
         try:
-            copies = Copies(made, self._root, self._scratch(near), getattr(near, "has_room", None))
+            room = getattr(near, "has_room", None)
+            copies = Copies(made, self._root, self._scratch(near), room, self._real_root)
             for cache in stores:
                 if cache.is_own:
                     self._guarded(cache, lambda: self._store_in(cache, uid, base, copies, names, made))  # noqa: B023

@@ -581,7 +581,7 @@ class CommandWalk(Walk):
         found = job.take_hit()
         hit = caching.still_holds(found, job.command, inputs, is_open) if found is not None else None
         if hit is None:
-            hit = caching.look_up(job.command, inputs, is_open)
+            hit = caching.look_up(job.uid, job.command, is_open)
         if hit is not None and self.fingerprinter.moved_since(inputs, job.command):
             caching.drop(hit)
             return None
