@@ -48,7 +48,7 @@ def steps(page: str) -> list[Step]:
     found = []
     for example in EXAMPLE.finditer(page):
         if example[1] == "console":
-            for part in re.finditer(r"^\$ (.*(?:\\\n.*)*)\n((?:(?!\$ ).*\n)*)", example[2], re.MULTILINE):
+            for part in re.finditer(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", example[2], re.MULTILINE):
                 at = example.start(2)
                 found.append(Step("", part[1], tuple(part[2].splitlines()), (at + part.start(2), at + part.end(2))))
         elif name := FILE.search(page, 0, example.start()):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import runpy
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,14 +17,15 @@ FOLLOWED = [
     for path in sorted([*(ROOT / "docs/tutorials").glob("*.md"), *(ROOT / "docs/howto").glob("*.md")])
     if any(step.path for step in TOOL["steps"](path.read_text("utf-8")))
 ]
-NEEDS = {"docs/tutorials/c-project.md": "cc"}
+NEEDS = {"docs/tutorials/c-project.md": "cc", "docs/tutorials/cluster.md": "dask"}
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 def marks(page: str) -> list[pytest.MarkDecorator]:
     program = NEEDS.get(page)
     if program is None:
         return []
-    missing = pytest.mark.skipif(shutil.which(program) is None, reason=f"{page} needs {program}")
+    missing = pytest.mark.skipif(shutil.which(program, path=PATH) is None, reason=f"{page} needs {program}")
     return [pytest.mark.system(program), missing]
 
 
@@ -64,3 +67,10 @@ def test_times_and_the_order_of_actions_are_all_that_may_differ(
     shown: list[str], printed: list[str], same: bool
 ) -> None:
     assert TOOL["is_same"](shown, printed) is same
+
+
+def test_a_command_goes_on_in_the_next_line_after_a_backslash() -> None:
+    page = "```console\n$ echo one \\\n    two \\\n    three\none two three\n$ true\n```\n"
+    (first, second) = TOOL["steps"](page)
+    assert (first.text, first.printed) == ("echo one \\\n    two \\\n    three", ("one two three",))
+    assert (second.text, second.printed) == ("true", ())
