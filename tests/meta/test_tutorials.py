@@ -17,7 +17,11 @@ FOLLOWED = [
     for path in sorted([*(ROOT / "docs/tutorials").glob("*.md"), *(ROOT / "docs/howto").glob("*.md")])
     if any(step.path for step in TOOL["steps"](path.read_text("utf-8")))
 ]
-NEEDS = {"docs/tutorials/c-project.md": "cc", "docs/tutorials/cluster.md": "dask"}
+NEEDS = {
+    "docs/howto/generated-files.md": "cc",
+    "docs/tutorials/c-project.md": "cc",
+    "docs/tutorials/cluster.md": "dask",
+}
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
