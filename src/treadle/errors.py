@@ -231,7 +231,7 @@ class StateError(TreadleError):
 class BusyError(TreadleError):
     """Another run holds the state folder."""
 
-    page = "docs/howto/faq.md#do-two-runs-at-once-hurt-each-other"
+    page = "docs/howto/faq.md#how-do-i-keep-two-builds-from-clashing"
 
 
 class InternalError(Exception):
