@@ -93,6 +93,14 @@ def test_a_cluster_that_is_there_is_used_and_left_as_it_was(project: Project) ->
     assert workers <= {str(one.pid) for one in shared().processes()}
 
 
+def test_a_scheduler_has_nothing_to_write_of_a_run_that_leaves(project: Project, cluster: DaskCluster) -> None:
+    """It would not be able to tell the run that a client leaves, which is that run, and would write so."""
+    project.write("plan", PLAN)
+    assert "3 run" in project.treadle("run", "--dask", cluster.address).text
+    wait_until(cluster.is_rid_of_runs)
+    assert cluster.log_of_scheduler() == ""
+
+
 def test_what_a_run_starts_listens_on_loopback_alone_and_answers_nothing_without_its_keys(project: Project) -> None:
     """E9: what reaches a Dask scheduler can run anything as its user, also another user of the machine."""
     up, on = Fifo(project.folder / "up"), Fifo(project.folder / "on")

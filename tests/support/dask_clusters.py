@@ -99,15 +99,21 @@ class DaskCluster:
         )
 
     def _start(self, what: str, *arguments: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, "-m", f"distributed.cli.dask_{what}", *arguments],
-            cwd=self._folder.name,
-            env=self._environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with Path(self._folder.name, f"{what}.log").open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", f"distributed.cli.dask_{what}", *arguments],
+                cwd=self._folder.name,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def log_of_scheduler(self) -> str:
+        """Return the lines of schedulers that are critical; a port that is taken is none of them."""
+        lines = Path(self._folder.name, "scheduler.log").read_text().splitlines(keepends=True)
+        return "".join(line for line in lines if " CRITICAL " in line)
 
     def kill_scheduler(self) -> None:
         """Kill it; it listens at the same address again after `restart_scheduler`."""

@@ -55,6 +55,8 @@ WORKERS = 2
 """How many there are of a cluster that is started, if nothing else is said."""
 _SLICES = 10
 """In so many parts an answer is waited for."""
+_ALL = "all"
+"""The topic of all events of a scheduler, those of workers too."""
 _KEYS = ("address", "workers", "delay", "insecure")
 _ENCRYPTED = ("tls", "wss")
 
@@ -290,9 +292,7 @@ class Dask:
         self._workers.clear()
         client, self._client = self._client, None
         if client is not None:
-            # a scheduler that does not answer is not waited for
-            with suppress(Exception):
-                client.close(timeout=CLOSE_TIMEOUT)
+            _close(client)
         self._end_cluster()
         self._quiet.close()
 
@@ -304,8 +304,7 @@ class Dask:
         try:
             return client, _workers_of(client, self._where, CONNECT_TIMEOUT)
         except BaseException:
-            with suppress(Exception):
-                client.close(timeout=CLOSE_TIMEOUT)
+            _close(client)
             raise
 
     def _connect(self, address: str = "", keys: Mapping[str, str] | None = None) -> Client:
@@ -381,7 +380,7 @@ class Dask:
         self._next_look, self._is_looking = monotonic() + LOOK_INTERVAL, False
         self._workers = workers
         client.subscribe_topic(self._topic, self._hear)
-        client.subscribe_topic("all", self._hear_of_workers)
+        client.subscribe_topic(_ALL, self._hear_of_workers)
 
     @property
     def _topic(self) -> str:
@@ -420,8 +419,7 @@ class Dask:
     def _reach_again(self, old: Client | None) -> None:
         """Connect anew; in the thread that asks."""
         if old is not None:
-            with suppress(Exception):
-                old.close(timeout=CLOSE_TIMEOUT)
+            _close(old)
         try:
             client, workers = self._reach()
         except Exception as error:
@@ -432,8 +430,7 @@ class Dask:
         if self._is_open:
             self._said.put(lambda: self._take_client(client, workers))
         else:
-            with suppress(Exception):
-                client.close(timeout=CLOSE_TIMEOUT)
+            _close(client)
             self._end_cluster()
 
     def _note_loss(self, why: str) -> list[Hint]:
@@ -686,6 +683,15 @@ def load() -> Any:
         raise UsageError(
             f"the engine dask cannot be loaded: {error}", hint="install it by `pip install 'treadle[dask]'`"
         ) from error
+
+
+def _close(client: Client) -> None:
+    """Leave a scheduler; one that does not answer is not waited for."""
+    with suppress(Exception):
+        # the event that a client leaves goes to all subscribers, and fails with an error in its log if we are one
+        client.unsubscribe_topic(_ALL)
+    with suppress(Exception):
+        client.close(timeout=CLOSE_TIMEOUT)
 
 
 def _do_all(queue: SimpleQueue[Callable[[], None] | None]) -> None:

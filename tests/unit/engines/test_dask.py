@@ -68,6 +68,8 @@ class NotedClient:
             }
             for number, address in enumerate(workers)
         }
+        self.left: list[str] = []
+        """The topics that are not heard any more."""
         self.is_silent = False
         self.is_broken = False
         self.workers_by_key: list[Callable[[str], str] | None] = []
@@ -93,6 +95,10 @@ class NotedClient:
 
     def subscribe_topic(self, topic: str, handler: object) -> None:
         """Nothing is published."""
+
+    def unsubscribe_topic(self, topic: str) -> None:
+        assert self.status == "running"
+        self.left.append(topic)
 
     def close(self, timeout: float = 0) -> None:
         self.status = "closed"
@@ -198,6 +204,12 @@ def test_an_end_of_a_future_is_a_hint_and_a_failure_of_a_worker_is_a_refusal(
     (refused,) = (hint for hint in hints if hint.what == REFUSED)
     assert "No module named 'treadle'" in refused.text
     engine.close(keep=False)
+
+
+def test_a_client_that_leaves_hears_nothing_any_more(engine: OnNotes) -> None:
+    engine.close(keep=False)
+    assert engine.client.left == ["all"]
+    assert engine.client.status == "closed"
 
 
 def test_what_had_started_on_a_worker_that_is_gone_is_gone_and_the_rest_goes_to_another_one(
