@@ -53,6 +53,12 @@ CLOSE_TIMEOUT = 2.0
 """Seconds that a scheduler has to see a client leave."""
 WORKERS = 2
 """How many there are of a cluster that is started, if nothing else is said."""
+SEND_INTERVAL = 0.001
+"""Seconds between two messages of ours to the scheduler. Dask has 10 ms, for clients that give much at once. We
+give what follows on an end: its worker has a slot free until then."""
+RELEASE_INTERVAL = 0.05
+"""Seconds from the end of a task to the message that Dask may forget it. Several go together, and not just before
+the task that follows: that would have to wait for the next message to the scheduler, and to the worker."""
 _SLICES = 10
 """In so many parts an answer is waited for."""
 _ALL = "all"
@@ -143,6 +149,9 @@ class Dask:
         """Those of them that no worker is there for."""
         self._workers: dict[str, dict[str, Any]] = {}
         """Address -> what is known of a worker that is there."""
+        self._released: list[Future] = []
+        """What Dask has to forget, see RELEASE_INTERVAL."""
+        self._next_release = 0.0
         self._last_places: dict[str, str] = {}
         """Action -> the worker that had its last attempt."""
         self._said: SimpleQueue[Callable[[], list[Hint]] | None] = SimpleQueue()
@@ -219,6 +228,8 @@ class Dask:
         wait = max(0.0, self._next_look - monotonic()) if is_looked_at else LOOK_INTERVAL
         if hints:
             wait = 0.0
+        if self._released:
+            wait = min(wait, max(0.0, self._next_release - monotonic()))
         with suppress(Empty):
             said = self._said.get(timeout=wait if timeout is None else min(timeout, wait))
             while True:
@@ -226,6 +237,8 @@ class Dask:
                 said = self._said.get(block=False)
         hints += self._unheard()
         hints += self._place_all()
+        if self._released and monotonic() >= self._next_release:
+            self._release_all()
         if self._lost_at is not None and monotonic() - self._lost_at > max(self._patience, self._back_after):
             hints += self._give_up()
         return hints
@@ -289,6 +302,7 @@ class Dask:
         self._told.put(None)
         self._attempts.clear()
         self._held.clear()
+        self._released.clear()
         self._workers.clear()
         client, self._client = self._client, None
         if client is not None:
@@ -585,6 +599,13 @@ class Dask:
         self._held.pop(one.spec.token, None)
         future, one.future = one.future, None
         if future is not None:
+            if not self._released:
+                self._next_release = monotonic() + RELEASE_INTERVAL
+            self._released.append(future)
+
+    def _release_all(self) -> None:
+        released, self._released = self._released, []
+        for future in released:
             future.release()
 
     def _unheard(self) -> list[Hint]:
@@ -653,6 +674,7 @@ class Dask:
         if len(addresses) > 1:
             by_key = dict(zip(keys, (one.address for one in group), strict=True))
             each_its_own = import_module("dask").annotate(workers=by_key.get)
+        _hurry(client)
         with each_its_own:
             # by position: older versions of Dask await no coroutine that was called by name
             futures = client.map(
@@ -692,6 +714,13 @@ def _close(client: Client) -> None:
         client.unsubscribe_topic(_ALL)
     with suppress(Exception):
         client.close(timeout=CLOSE_TIMEOUT)
+
+
+def _hurry(client: Client) -> None:
+    """Have a client send what it is given without Dask's delay; it forgets that when it connects anew."""
+    with suppress(AttributeError):
+        if client.scheduler_comm.interval > SEND_INTERVAL:
+            client.scheduler_comm.interval = SEND_INTERVAL
 
 
 def _do_all(queue: SimpleQueue[Callable[[], None] | None]) -> None:

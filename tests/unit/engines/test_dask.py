@@ -8,13 +8,15 @@ import subprocess
 from pathlib import Path
 from subprocess import PIPE
 from threading import Event
+from time import monotonic
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from project import wait_until
 from treadle.engines.base import Attempt
-from treadle.engines.dask import Dask
+from treadle.engines.dask import RELEASE_INTERVAL, SEND_INTERVAL, Dask
 from treadle.engines.spec import ENDED, GONE, REFUSED, STARTED, AttemptSpec, Hint, RunFolder
 from treadle.errors import TreadleError, UsageError
 
@@ -70,6 +72,7 @@ class NotedClient:
         }
         self.left: list[str] = []
         """The topics that are not heard any more."""
+        self.scheduler_comm: SimpleNamespace | None = None
         self.is_silent = False
         self.is_broken = False
         self.workers_by_key: list[Callable[[str], str] | None] = []
@@ -203,6 +206,35 @@ def test_an_end_of_a_future_is_a_hint_and_a_failure_of_a_worker_is_a_refusal(
     assert Hint("t0", ENDED) in hints
     (refused,) = (hint for hint in hints if hint.what == REFUSED)
     assert "No module named 'treadle'" in refused.text
+    engine.close(keep=False)
+
+
+def test_what_dask_may_forget_is_told_later_and_together(engine: OnNotes, tmp_path: Path) -> None:
+    """The messages that follow an end are those with what starts next: others would hold them up."""
+    engine.submit(specs(tmp_path, 3, node="w0"))
+    futures = engine.client.futures
+    before = monotonic()
+    futures["t0"].end("finished")
+    assert engine.poll(0) == [Hint("t0", ENDED)]
+    if monotonic() < before + RELEASE_INTERVAL:
+        assert not futures["t0"].is_left
+    futures["t1"].end("finished")
+    engine.poll(0)
+    end = monotonic() + 20
+    while not futures["t0"].is_left and monotonic() < end:
+        # it returns for it, though nothing is said
+        assert engine.poll(None) == []
+    assert [futures[f"t{number}"].is_left for number in range(3)] == [True, True, False]
+    assert monotonic() >= before + RELEASE_INTERVAL
+    engine.close(keep=False)
+
+
+def test_a_client_sends_soon_what_it_is_given(engine: OnNotes, tmp_path: Path) -> None:
+    """Also one that has connected anew; and a shorter time is left as it is."""
+    for interval, then in [(0.01, SEND_INTERVAL), (0.01, SEND_INTERVAL), (0.0, 0.0)]:
+        engine.client.scheduler_comm = SimpleNamespace(interval=interval)
+        engine.submit(specs(tmp_path, 1, node="w0"))
+        assert engine.client.scheduler_comm.interval == then
     engine.close(keep=False)
 
 
