@@ -81,7 +81,9 @@ _GENERATED = (
 )
 """How a makefile that another tool has written says so at its start."""
 _HINTS = {
-    "CMake": "`cmake -B build -DCMAKE_EXPORT_COMPILE_COMMANDS=ON` writes compile_commands.json: init translates it"
+    "CMake": "`cmake -B build -DCMAKE_EXPORT_COMPILE_COMMANDS=ON` writes compile_commands.json: init translates it",
+    "doit": "for a plan written by hand, see howto/from-doit/ in the docs",
+    "Snakemake": "for a plan written by hand, see howto/from-snakemake/ in the docs",
 }
 _CALL_IT = "write a plan with an action that calls it, see howto/coming-from/#from-another-build-tool in the docs"
 

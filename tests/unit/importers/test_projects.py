@@ -217,6 +217,15 @@ def test_a_workflow_that_init_does_not_translate_is_named(tmp_path: Path) -> Non
     assert "Snakemake (workflow/Snakefile)" in run_treadle(tmp_path, "init", check=2).err
 
 
+@pytest.mark.parametrize(("file", "page"), [("Snakefile", "from-snakemake"), ("dodo.py", "from-doit")])
+def test_a_workflow_with_a_page_of_its_own_is_sent_there(tmp_path: Path, file: str, page: str) -> None:
+    (tmp_path / file).write_text("")
+    assert (
+        f"hint: for a plan written by hand, see howto/{page}/ in the docs"
+        in run_treadle(tmp_path, "init", check=2).err
+    )
+
+
 def test_an_empty_folder_gets_a_plan_of_five_lines(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / "README.md").write_text("# New\n")
