@@ -232,9 +232,19 @@ def _disk(device: int) -> list[str]:
     """Return the start of the system, and the number of the disk in it."""
     of_device = f"/sys/dev/block/{os.major(device)}:{os.minor(device)}"
     return [
-        _text("/proc/sys/kernel/random/boot_id"),
+        _start_of_system(),
         _text(f"{of_device}/diskseq") or _text(f"{of_device}/../diskseq"),
     ]
+
+
+_started: list[str] = []
+
+
+def _start_of_system() -> str:
+    """Return what identifies the start of the system: no process is there at two of them, so it is read once."""
+    if not _started:
+        _started.append(_text("/proc/sys/kernel/random/boot_id"))
+    return _started[0]
 
 
 def _text(path: str) -> str:
