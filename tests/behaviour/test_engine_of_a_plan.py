@@ -76,7 +76,7 @@ def test_what_no_worker_has_is_refused_before_the_run(project: Project) -> None:
     project.write("plan", PLAN.replace("512MiB", "2GiB"))
     done = project.treadle("run")
     assert done.code != 0
-    assert "there: it asks for 2147483648 of 'memory'" in done.text
+    assert "there: it asks for 2.0 GiB of 'memory'" in done.text
     assert not (project.folder / "there.txt").exists()
 
 

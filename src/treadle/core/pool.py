@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from treadle.errors import InternalError, UsageError, listed
 
+from .text import size_text
+
 MEMORY = "memory"
 _AMOUNT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,6})?) ?([kKMGT]i?B|B)?")
 _BYTES = {
@@ -236,12 +238,13 @@ class Pool:
             return f"it asks for {demand.nodes} nodes, and no engine runs one attempt on several"
         for name, amount in demand.resources.items():
             most = self.most(name)
+            asked, has = _amount_texts(name, amount, most or 0)
             if amount and most is None:
-                return f"it asks for {amount} of {name!r}, which the pool does not have (it has {self.summary()})"
+                return f"it asks for {asked} of {name!r}, which the pool does not have (it has {self.summary()})"
             if most == 0 and amount:
-                return f"it asks for {amount} of {name!r}, of which {self._place_of_most()} has none"
+                return f"it asks for {asked} of {name!r}, of which {self._place_of_most()} has none"
             if most is not None and amount > most:
-                return f"it asks for {amount} of {name!r}, of which {self._place_of_most()} has at most {most}"
+                return f"it asks for {asked} of {name!r}, of which {self._place_of_most()} has at most {has}"
         if not any(_is_within(demand, node) for node in self.nodes):
             return f"no node has all that it asks for at once: {_amounts(demand.resources)}"
         return None
@@ -422,7 +425,16 @@ def _is_within(demand: Demand, node: Node) -> bool:
 
 
 def _amounts(amounts: Mapping[str, int]) -> str:
-    return ", ".join(f"{amount} {name}" for name, amount in amounts.items())
+    return ", ".join(f"{_amount_texts(name, amount)[0]} {name}" for name, amount in amounts.items())
+
+
+def _amount_texts(name: str, *amounts: int) -> list[str]:
+    """Return amounts of a type in words; sizes that look alike when they are rounded are given in bytes."""
+    texts = [size_text(one) if name == "memory" and one >= _KIB else str(one) for one in amounts]
+    return texts if len({*texts}) == len({*amounts}) else [str(one) for one in amounts]
+
+
+_KIB = 1024
 
 
 def _check_type(name: object) -> None:

@@ -61,6 +61,21 @@ def test_what_makes_no_sense_is_refused(make: Any, words: str) -> None:
         (MACHINE, Demand({"gpus": 3}), "it asks for 3 of 'gpus', of which the pool has at most 2"),
         (MACHINE, Demand({"memory": 65}), "it asks for 65 of 'memory', of which the pool has at most 64"),
         (
+            Pool({"memory": 1 << 30}),
+            Demand({"memory": 3 << 30}),
+            "it asks for 3.0 GiB of 'memory', of which the pool has at most 1.0 GiB",
+        ),
+        (
+            Pool({"memory": 1 << 30}),
+            Demand({"memory": (1 << 30) + 1}),
+            "it asks for 1073741825 of 'memory', of which the pool has at most 1073741824",
+        ),
+        (
+            Pool({"memory": 1 << 30}),
+            Demand({"tape": 1}),
+            "it asks for 1 of 'tape', which the pool does not have (it has 1.0 GiB memory)",
+        ),
+        (
             MACHINE,
             Demand({"tape": 1}),
             "it asks for 1 of 'tape', which the pool does not have (it has 8 cpus, 2 gpus, 64 memory)",
