@@ -8,10 +8,10 @@ import random
 import re
 import shutil
 import signal
+import subprocess
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
-from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -134,6 +134,12 @@ def test_an_upload_that_is_killed_half_way_leaves_nothing_that_counts(
     assert digests(third) == digests(second)
 
 
+def until_moment(child: subprocess.Popen[str], seconds: float) -> None:
+    """Wait until a run is to be killed, or has ended before."""
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(seconds)
+
+
 def test_uploads_that_are_killed_at_any_moment_leave_what_is_right(
     tmp_path: Path, served: Nginx, text: bytes
 ) -> None:
@@ -145,7 +151,7 @@ def test_uploads_that_are_killed_at_any_moment_leave_what_is_right(
             # of other bytes each time: what was sent before is not sent again
             project.write("in", f"{number}\n".encode() + text[: LARGE // 2])
         children = [project.start("run", "--cache=write") for project in both]
-        sleep(rng.uniform(0.2, 1.5))
+        until_moment(children[0], rng.uniform(0.2, 1.5))
         for child in children:
             child.kill()
         for child in children:
@@ -265,7 +271,7 @@ def test_runs_that_use_one_store_at_once_end_with_the_bytes_of_a_clean_build(tmp
         children = [project.start("run", **environ) for project in both]
         killed = rng.randrange(len(both)) if rng.random() < 0.3 else None
         if killed is not None:
-            sleep(rng.uniform(0.05, 0.6))
+            until_moment(children[killed], rng.uniform(0.05, 0.6))
             children[killed].kill()
         for at, child in enumerate(children):
             out, err = child.communicate(timeout=60)

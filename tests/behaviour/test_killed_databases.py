@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+from contextlib import suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,9 @@ def strike(server: PostgresServer, how: str) -> None:
         with server.connect() as connection:
             pids = connection.execute("SELECT pid FROM pg_stat_activity WHERE datname = 'ledger'").fetchall()
         for (pid,) in pids:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                # it may have been closed meanwhile
+                os.kill(pid, signal.SIGKILL)
     elif how == "stopped":
         os.kill(server.pids()[0], signal.SIGINT)
     else:
