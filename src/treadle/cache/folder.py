@@ -74,7 +74,7 @@ class FolderCache:
     :param writable: whether anything is stored
     :param least_free: bytes that have to be free on the disk for anything to be stored
     :param notes_use: whether the times of what is read are set, by which the oldest are known
-    :ivar source: the address of a server that is not believed by all who use the store, "" for none: what comes
+    :ivar source: the address of a server that is not believed by all users of the store, "" for none: what comes
         from there is kept below other keys, by which it is found only with the same address
     """
 
