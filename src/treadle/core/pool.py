@@ -430,7 +430,7 @@ def _amounts(amounts: Mapping[str, int]) -> str:
 
 def _amount_texts(name: str, *amounts: int) -> list[str]:
     """Return amounts of a type in words; sizes that look alike when they are rounded are given in bytes."""
-    texts = [size_text(one) if name == "memory" and one >= _KIB else str(one) for one in amounts]
+    texts = [size_text(one) if name == MEMORY and one >= _KIB else str(one) for one in amounts]
     return texts if len({*texts}) == len({*amounts}) else [str(one) for one in amounts]
 
 
